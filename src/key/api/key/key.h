@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: ISC */
+/* Public and private keys, their signatures and their names. */
+#ifndef KEY_KEY_H
+#define KEY_KEY_H
+
+#include "base/random.h"
+#include "base/secret.h"
+#include "base/wr.h"
+#include "crypto/hash.h"
+
+/* A row a signature algorithm: the names that travel in KEXINIT, in USERAUTH_REQUEST and in the signature blob. */
+struct sig_alg {
+    const char *name;           /* "rsa-sha2-256" */
+    const char *key_type;       /* "ssh-rsa": the first string of the key blob */
+};
+/* In OpenSSH's default order; ended by a NULL name. ssh-rsa (SHA-1) is in it last and in no default list. */
+extern const struct sig_alg sig_algs[];
+const struct sig_alg *sig_alg_find(struct bytes name);
+/* Comma separated defaults: HostKeyAlgorithms = PubkeyAcceptedAlgorithms. */
+extern const char sig_algs_default[];
+
+struct pubkey;                  /* parsed and checked; owns its blob */
+
+/* RFC 4253 6.6, 5656, 8709. Checks sizes (limits.h), points, exponents. ERR_KEY_TYPE, ERR_KEY_INVALID, ERR_KEY_TOO_SMALL. */
+MUST_USE enum err pubkey_parse(struct bytes blob, struct pubkey **out);
+void pubkey_free(struct pubkey *k);
+void pubkey_drop(struct pubkey **k);            /* for CLEANUP() */
+struct bytes pubkey_blob(const struct pubkey *k);
+const char *pubkey_type(const struct pubkey *k);        /* "ssh-ed25519" */
+const char *pubkey_short_name(const struct pubkey *k);  /* "ED25519", as fingerprint lines show it */
+size_t pubkey_bits(const struct pubkey *k);             /* 256, 384, 521, 3072 ... */
+/* A signature blob over msg. `alg` is the algorithm that was agreed: a blob that names another one is BAD (RFC 8332). */
+MUST_USE enum verdict pubkey_verify(const struct pubkey *k, const struct sig_alg *alg, struct bytes msg, struct bytes sig);
+
+/* The type name of a key blob (its first string) without parsing the rest; empty when there is none. */
+struct bytes key_blob_type(struct bytes blob);
+
+/* "SHA256:base64" (no padding) or "MD5:aa:bb:..". */
+enum fingerprint { FINGERPRINT_SHA256, FINGERPRINT_MD5 };
+void fingerprint_write(struct wr *w, struct bytes blob, enum fingerprint how);
+/* The 11 lines of random art with its frame, each ended by \n except the last. */
+void randomart_write(struct wr *w, struct bytes blob, enum fingerprint how, const struct pubkey *k);
+
+struct privkey;                 /* owns secrets; wiped when freed */
+
+/* type: "ssh-ed25519", "ecdsa-sha2-nistp256" ..., "ssh-rsa"; bits only for RSA. */
+MUST_USE enum err privkey_generate(const char *type, size_t bits, const struct random *random, struct privkey **out);
+void privkey_free(struct privkey *k);
+void privkey_drop(struct privkey **k);
+const struct pubkey *privkey_public(const struct privkey *k);
+/* Appends a signature blob (string alg, string sig), ready to be sent as a string. */
+MUST_USE enum err privkey_sign(const struct privkey *k, const struct sig_alg *alg, struct bytes msg, struct wr *out);
+
+/* openssh-key-v1 (PROTOCOL.key). parse: text of a whole file; `comment` gets the comment, raw. ERR_PASSPHRASE: encrypted and
+ * passphrase is empty or wrong (private_file_encrypted() tells which). */
+MUST_USE enum err privkey_file_parse(struct bytes text, struct bytes passphrase, struct privkey **out, struct wr *comment);
+MUST_USE enum err privkey_file_public(struct bytes text, struct pubkey **out);   /* the clear half of an openssh-key-v1 file */
+bool privkey_file_encrypted(struct bytes text);
+struct privkey_file_how {
+    struct bytes passphrase;    /* empty: not encrypted */
+    const char *cipher;         /* NULL: aes256-ctr */
+    uint32_t rounds;            /* 0: 24 */
+};
+MUST_USE enum err privkey_file_write(const struct privkey *k, struct bytes comment, const struct privkey_file_how *how,
+                                     const struct random *random, struct wr *out);
+
+/* "type base64 comment" (one line, no newline). Views point into the line. */
+struct pubkey_line {
+    struct bytes type, base64, comment;
+};
+MUST_USE enum err pubkey_line_parse(struct bytes line, struct pubkey_line *view, struct pubkey **out);
+void pubkey_line_write(struct wr *w, const struct pubkey *k, struct bytes comment);
+
+#endif
