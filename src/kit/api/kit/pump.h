@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: ISC */
+/* The pump: drives one conn over a socket and moves channel data between the conn and descriptors, without copies. The
+ * program turns it with pump_next(), gets the events that are its own to decide, and attaches descriptors to channels.
+ * One ppoll a round only when nothing moves; reads drain until EAGAIN; one write a flush. */
+#ifndef KIT_PUMP_H
+#define KIT_PUMP_H
+
+#include "core/conn.h"
+
+struct pump;
+
+/* How a descriptor may be used. The pump never changes a descriptor's flags. */
+enum pump_fd_kind {
+    PUMP_FD_NONBLOCK,   /* O_NONBLOCK is set on a description of our own */
+    PUMP_FD_SOCKET,     /* a socket: MSG_DONTWAIT does it */
+    PUMP_FD_BLOCKING    /* inherited, shared with others: poll first, then one read, or one write of at most PIPE_BUF */
+};
+
+/* fd_in and fd_out: the connection (the same number for a socket; two with ProxyCommand or sshd -i). The pump owns neither. */
+struct pump *pump_new(struct conn *c, int fd_in, int fd_out, enum pump_fd_kind kind);
+void pump_free(struct pump *p);
+struct conn *pump_conn(const struct pump *p);
+
+/* Descriptors of a channel; -1: none. sink gets the peer's DATA, sink_err its STDERR; source is sent as DATA, source_err as
+ * STDERR. The pump closes a descriptor when it is done with it (a number may stand in several places), sends EOF when all
+ * sources ended, closes `sink` when the peer's EOF was written out. */
+struct pump_ends {
+    int sink, sink_err, source, source_err;
+    enum pump_fd_kind kind;
+    bool is_pty;            /* sink == source is a pty master: EIO on read is its end; sink is not closed on EOF */
+    bool keep_open;         /* descriptors belong to the program (a client's 0, 1, 2): never closed */
+    bool hold_eof;          /* the program sends EOF itself (escape filter, exit order) */
+};
+MUST_USE enum err pump_attach(struct pump *p, uint32_t chan, const struct pump_ends *ends);
+/* The program consumes or makes this channel's data itself from now on: EV_CHANNEL_DATA comes out of pump_next(). */
+void pump_detach(struct pump *p, uint32_t chan);
+/* All bytes received for the channel so far were written to its sinks. */
+bool pump_drained(const struct pump *p, uint32_t chan);
+/* All sources ended (EOF seen). */
+bool pump_sources_ended(const struct pump *p, uint32_t chan);
+
+/* A filter between source and channel for the client's escape characters: gets what was read in place, rewrites it, returns
+ * the new length (<= n). NULL: none. */
+typedef size_t pump_filter(void *ctx, uint32_t chan, uint8_t *data, size_t n);
+void pump_set_filter(struct pump *p, uint32_t chan, pump_filter *filter, void *ctx);
+
+/* Other descriptors to wait for (the privilege channel): reported in `ready`, not read. events: POLLIN, POLLOUT; 0 forgets it. */
+MUST_USE enum err pump_watch(struct pump *p, int fd, short events);
+/* Wake up at the latest at this time (monotonic us) with PUMP_TIME; UINT64_MAX: no such time. */
+void pump_alarm(struct pump *p, uint64_t at_us);
+
+enum pump_what { PUMP_EVENT, PUMP_FD, PUMP_TIME, PUMP_SIGNAL };   /* SIGNAL: ppoll was interrupted (EINTR) */
+struct pump_ready {
+    enum pump_what what;
+    struct event event;     /* EVENT */
+    int fd;                 /* FD */
+    short revents;
+};
+/* Blocks until there is something for the program. Errors are conn_next()'s; the DISCONNECT has been flushed as far as the
+ * socket takes it at once. `mask`: signal mask during the wait (as ppoll), NULL: none. */
+MUST_USE enum err pump_next(struct pump *p, const void *mask, struct pump_ready *out);
+/* Write what the conn holds now; without waiting. */
+void pump_flush(struct pump *p);
+
+/* Monotonic microseconds. */
+uint64_t pump_now_us(void);
+
+#endif
