@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: ISC
+"""asyncssh as a program. usage:
+peer_asyncssh.py server PORT AUTHORIZED_KEYS HOST_KEY...
+peer_asyncssh.py client PORT USER KEY KNOWN_HOSTS exec|pty COMMAND [kex=X] [cipher=X] [mac=X] [hostkey=X] [userkey=X]
+peer_asyncssh.py lists
+"""
+import asyncio
+import os
+import pty
+import subprocess
+import sys
+import warnings
+
+warnings.filterwarnings("ignore")
+import asyncssh  # noqa: E402
+from asyncssh.encryption import get_encryption_algs  # noqa: E402
+from asyncssh.kex import get_kex_algs  # noqa: E402
+from asyncssh.mac import get_mac_algs  # noqa: E402
+from asyncssh.public_key import get_public_key_algs  # noqa: E402
+
+OPTIONS = {"kex": "kex_algs", "cipher": "encryption_algs", "mac": "mac_algs", "hostkey": "server_host_key_algs",
+           "userkey": "signature_algs"}
+
+
+def names(algorithms):
+    return [a.decode() for a in algorithms]
+
+
+def lists():
+    keys = names(get_public_key_algs())
+    return {"kex": [k for k in names(get_kex_algs()) if not k.startswith("gss-")], "cipher": names(get_encryption_algs()),
+            "mac": names(get_mac_algs()), "hostkey": keys, "userkey": keys}
+
+
+async def handle(process):
+    """A session: a shell runs the command, on a terminal of its own when the client asked for one."""
+    command = process.command or "exec sh"
+    if process.term_type:
+        master, slave = pty.openpty()
+        child = await asyncio.create_subprocess_exec("setsid", "-c", "sh", "-c", command, stdin=slave, stdout=slave, stderr=slave)
+        os.close(slave)
+        await process.redirect(stdin=os.dup(master), stdout=master, recv_eof=False)
+    else:
+        child = await asyncio.create_subprocess_exec("sh", "-c", command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                                     stderr=subprocess.PIPE)
+        await process.redirect(stdin=child.stdin, stdout=child.stdout, stderr=child.stderr)
+    status = await child.wait()
+    await process.stdout.drain()
+    process.exit(status)
+
+
+async def server(port, authorized, *host_keys):
+    every = lists()
+    await asyncssh.listen("127.0.0.1", int(port), server_host_keys=list(host_keys), authorized_client_keys=authorized,
+                          kex_algs=every["kex"], encryption_algs=every["cipher"], mac_algs=every["mac"], encoding=None,
+                          process_factory=handle)
+    await asyncio.get_event_loop().create_future()
+
+
+async def client(port, user, key, known_hosts, how, command, *only):
+    chosen = dict(word.split("=", 1) for word in only)
+    options = {OPTIONS[kind]: [algorithm] for kind, algorithm in chosen.items()}
+    async with asyncssh.connect("127.0.0.1", int(port), username=user, client_keys=[key], known_hosts=known_hosts,
+                                agent_path=None, config=None, **options) as connection:
+        terminal = {"term_type": "xterm", "term_size": (91, 37)} if how == "pty" else {}
+        done = await connection.run(command, input=sys.stdin.buffer.read(), encoding=None, **terminal)
+    sys.stdout.buffer.write(done.stdout or b"")
+    sys.stderr.buffer.write(done.stderr or b"")
+    return done.exit_status if done.exit_status is not None else 255
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "lists":
+        for list_kind, list_names in lists().items():
+            print(list_kind, *list_names)
+    else:
+        sys.exit(asyncio.run({"server": server, "client": client}[sys.argv[1]](*sys.argv[2:])))

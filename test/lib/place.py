@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: ISC
+"""A throw-away folder with keys and processes of its own. Nothing of it outlives `with Place() as place:`."""
+import ctypes
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+import programs
+import room
+
+LIBC = ctypes.CDLL(None)
+KEY_BITS = {"rsa": ["-b", "3072"], "ecdsa256": ["-b", "256"], "ecdsa384": ["-b", "384"], "ecdsa521": ["-b", "521"]}
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def die_with_parent():
+    LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: what we start never outlives us
+
+
+class Place:
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="nacre-", dir=room.FOLDER if room.inside() else None)
+        os.chmod(self.folder, 0o755)
+        self.user = room.user()
+        self.home = pwd.getpwnam(self.user).pw_dir
+        self.processes = []
+        self.env = {"PATH": programs.PATH, "HOME": self.folder, "USER": self.user, "LOGNAME": self.user, "LC_ALL": "C.UTF-8",
+                    "SHELL": "/bin/sh", "TERM": "xterm"}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in reversed(self.processes):
+            self.stop(process)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def path(self, name):
+        return f"{self.folder}/{name}"
+
+    def write(self, name, text, mode=0o600):
+        """Write a file of this place; returns its path."""
+        with open(self.path(name), "wb") as f:
+            os.fchmod(f.fileno(), mode)
+            f.write(text if isinstance(text, bytes) else text.encode())
+        return self.path(name)
+
+    def read(self, name):
+        with open(self.path(name), "rb") as f:
+            return f.read()
+
+    def key(self, kind="ed25519", name=None, comment="test"):
+        """The path of a private key, made when first asked for; kind: ed25519, rsa, ecdsa256, ecdsa384, ecdsa521."""
+        path = self.path(name or f"key-{kind}")
+        if not os.path.exists(path):
+            kind_only = "ecdsa" if kind.startswith("ecdsa") else kind
+            self.run([programs.any_keygen(), "-q", "-t", kind_only, *KEY_BITS.get(kind, []), "-N", "", "-C", comment, "-f", path],
+                     check=True)
+        return path
+
+    def public(self, private):
+        """`type base64` of a private key's .pub file."""
+        with open(f"{private}.pub", encoding="ascii") as f:
+            return " ".join(f.read().split()[:2])
+
+    def run(self, argv, stdin=b"", timeout=30, **kw):
+        """Run to the end and return the CompletedProcess, output as bytes; its standard input is never the test's own."""
+        kw.setdefault("env", self.env)
+        return subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout, preexec_fn=die_with_parent, **kw)
+
+    def start(self, argv, log, **kw):
+        """Start a process that is ended with the place; its output goes to the file `log` of the place."""
+        kw.setdefault("env", self.env)
+        kw.setdefault("stdin", subprocess.DEVNULL)
+        with open(self.path(log), "ab") as out:
+            kw.setdefault("stdout", out)
+            process = subprocess.Popen(argv, stderr=out, start_new_session=True, preexec_fn=die_with_parent, **kw)
+        self.processes.append(process)
+        return process
+
+    def stop(self, process):
+        """End a process we started, gently first."""
+        if process in self.processes:
+            self.processes.remove(process)
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        process.wait()
+
+    def wait_port(self, port, process, log, timeout=20):
+        """Until the port of 127.0.0.1 takes connections; fails with the log when the process ends first."""
+        until = time.monotonic() + timeout
+        while time.monotonic() < until:
+            if process.poll() is not None:
+                raise AssertionError(f"server ended with {process.returncode}:\n{self.read(log).decode(errors='replace')[-2000:]}")
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                return
+            except OSError:
+                time.sleep(0.01)
+        raise AssertionError(f"nothing listens on port {port}:\n{self.read(log).decode(errors='replace')[-2000:]}")
