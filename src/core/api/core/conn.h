@@ -190,7 +190,7 @@ struct event {
         struct channel_request request;
         struct { bool ok; uint32_t tag; struct bytes data; } done;      /* tag: as given with the request */
         struct global_request global;
-        struct { struct bytes key, alg; } hostkey, pk_ok;
+        struct { struct bytes key, alg, sig; } hostkey, pk_ok;  /* sig: hostkey only, the server's over facts' exchange_hash */
         struct { struct bytes methods; bool partial; } auth_next;
         struct { struct bytes name, instruction; struct prompt prompt[PROMPTS_MAX]; size_t count; } prompts;
         struct auth_try auth;
