@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: ISC */
+#include "share.h"
+
+#include "base/secret.h"
+
+enum err share_derive(EVP_PKEY *key, EVP_PKEY *peer, uint8_t *out, size_t n)
+{
+    EVP_PKEY_CTX *ctx CLEANUP(evp_pkey_ctx_clear) = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+    size_t got = n;
+    if (!ctx || EVP_PKEY_derive_init(ctx) != 1) return ERR_CRYPTO;
+    /* set_peer checks the peer's key: on the curve, right group */
+    if (EVP_PKEY_derive_set_peer(ctx, peer) != 1 || EVP_PKEY_derive(ctx, out, &got) != 1 || got != n) return ERR_KEX;
+    return ERR_NONE;
+}
+
+/* ---- X25519 (RFC 7748, RFC 8731): the private key comes from `random`, so that a simulator repeats itself ---- */
+
+static enum err x25519_make(const struct share *share, const struct random *random, uint8_t *public_value, EVP_PKEY **out)
+{
+    struct secret seed CLEANUP(secret_clear) = {0};
+    size_t n = share->public_len;
+    TRY(secret_new(&seed, 32));
+    TRY(random_fill(random, seed.p, seed.n));
+    EVP_PKEY *key CLEANUP(evp_pkey_clear) = EVP_PKEY_new_raw_private_key_ex(NULL, "X25519", NULL, seed.p, seed.n);
+    if (!key || EVP_PKEY_get_raw_public_key(key, public_value, &n) != 1 || n != share->public_len) return ERR_CRYPTO;
+    *out = key;
+    key = NULL;
+    return ERR_NONE;
+}
+
+static enum err x25519_derive(const struct share *share, EVP_PKEY *key, const uint8_t *peer, uint8_t *out)
+{
+    EVP_PKEY *other CLEANUP(evp_pkey_clear) = EVP_PKEY_new_raw_public_key_ex(NULL, "X25519", NULL, peer, share->public_len);
+    uint8_t all = 0;
+    if (!other) return ERR_CRYPTO;
+    TRY(share_derive(key, other, out, share->secret_len));
+    /* RFC 8731 3: an all-zero result (low order point) ends the exchange. libcrypto refuses it too; we do not depend on that. */
+    for (size_t i = 0; i < share->secret_len; i++) all |= out[i];
+    return all ? ERR_NONE : ERR_KEX;
+}
+
+const struct share share_x25519 = {NULL, 32, 32, x25519_make, x25519_derive};

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: ISC */
+/* The primitives on a pipe: each input line is an operation and its arguments in hex ("-": empty), each output line its answer
+ * ("GOOD", "BAD", "ERR name", or fields in hex). Scripts hold it against known answers and other implementations. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "crypto/algs.h"
+#include "crypto/pq.h"
+#include "crypto/sign.h"
+
+enum { ARGS_MAX = 8, LINE_BYTES = 1 << 20 };
+
+struct call {
+    struct bytes arg[ARGS_MAX];
+    const char *word[ARGS_MAX];     /* the same as text */
+    size_t n;
+};
+
+static void say_hex(struct bytes b)
+{
+    for (size_t i = 0; i < b.n; i++) printf("%02x", b.p[i]);
+    fputs(b.n ? " " : "- ", stdout);
+}
+
+static void say_err(enum err e)
+{
+    printf("ERR %s", err_name(e));
+}
+
+static void say_verdict(enum verdict v)
+{
+    fputs(v == VERDICT_GOOD ? "GOOD" : "BAD", stdout);
+}
+
+/* A random record that plays back given bytes. */
+static enum err play_back(void *ctx, struct span out)
+{
+    struct bytes *left = ctx;
+    if (left->n < out.n) return ERR_RANDOM;
+    memcpy(out.p, left->p, out.n);
+    left->p += out.n, left->n -= out.n;
+    return ERR_NONE;
+}
+
+static const struct mlkem *set_of(const char *name)
+{
+    return strcmp(name, "768") == 0 ? &mlkem_768 : &mlkem_1024;
+}
+
+static void op_mlkem_keygen(const struct call *c)   /* set seed -> ek dk */
+{
+    static uint8_t ek[MLKEM_PUBLIC_MAX], dk[MLKEM_SECRET_MAX];
+    const struct mlkem *set = set_of(c->word[0]);
+    if (c->arg[1].n != MLKEM_SEED) return say_err(ERR_LENGTH);
+    mlkem_keygen(set, c->arg[1].p, ek, dk);
+    say_hex(bytes_of(ek, set->public_len));
+    say_hex(bytes_of(dk, set->secret_len));
+}
+
+static void op_mlkem_encaps(const struct call *c)   /* set ek m -> c K */
+{
+    static uint8_t ct[MLKEM_CIPHER_MAX], shared[MLKEM_SHARED];
+    const struct mlkem *set = set_of(c->word[0]);
+    if (c->arg[1].n != set->public_len || c->arg[2].n != MLKEM_RANDOM) return say_err(ERR_LENGTH);
+    enum err e = mlkem_encaps(set, c->arg[1].p, c->arg[2].p, ct, shared);
+    if (e != ERR_NONE) return say_err(e);
+    say_hex(bytes_of(ct, set->cipher_len));
+    say_hex(bytes_of(shared, sizeof shared));
+}
+
+static void op_mlkem_decaps(const struct call *c)   /* set dk c -> K */
+{
+    static uint8_t shared[MLKEM_SHARED];
+    const struct mlkem *set = set_of(c->word[0]);
+    if (c->arg[1].n != set->secret_len || c->arg[2].n != set->cipher_len) return say_err(ERR_LENGTH);
+    enum err e = mlkem_decaps(set, c->arg[1].p, c->arg[2].p, shared);
+    if (e != ERR_NONE) return say_err(e);
+    say_hex(bytes_of(shared, sizeof shared));
+}
+
+static void op_kex_finish(const struct call *c)     /* method random server_public -> client_public secret */
+{
+    static uint8_t room[KEX_PUBLIC_MAX];
+    const struct kex_alg *alg = kex_find(bytes_str(c->word[0]));
+    struct bytes left = c->arg[1];
+    struct random random = {&left, play_back};
+    struct wr w = wr_span((struct span){room, sizeof room});
+    struct secret secret CLEANUP(secret_clear) = {0};
+    struct kex_state *s;
+    if (!alg) return say_err(ERR_NO_KEX);
+    enum err e = alg->start(alg, &random, NULL, &w, &s);
+    if (e != ERR_NONE) return say_err(e);
+    e = alg->finish(s, c->arg[2], &secret);
+    alg->free(s);
+    if (e != ERR_NONE) return say_err(e);
+    say_hex(wr_bytes(&w));
+    say_hex(secret_bytes(&secret));
+}
+
+static void op_kex_reply(const struct call *c)      /* method random client_public -> server_public secret */
+{
+    static uint8_t room[KEX_PUBLIC_MAX];
+    const struct kex_alg *alg = kex_find(bytes_str(c->word[0]));
+    struct bytes left = c->arg[1];
+    struct random random = {&left, play_back};
+    struct wr w = wr_span((struct span){room, sizeof room});
+    struct secret secret CLEANUP(secret_clear) = {0};
+    if (!alg) return say_err(ERR_NO_KEX);
+    enum err e = alg->reply(alg, &random, NULL, c->arg[2], &w, &secret);
+    if (e != ERR_NONE) return say_err(e);
+    say_hex(wr_bytes(&w));
+    say_hex(secret_bytes(&secret));
+}
+
+static void op_ed25519_verify(const struct call *c) /* public msg sig -> verdict */
+{
+    if (c->arg[0].n != ED25519_PUBLIC) return say_verdict(VERDICT_BAD);
+    say_verdict(ed25519_verify(c->arg[0].p, c->arg[1], c->arg[2]));
+}
+
+static void op_aead_seal(const struct call *c)      /* cipher key iv seq packet -> packet and tag */
+{
+    const struct cipher_alg *alg = cipher_find(bytes_str(c->word[0]));
+    if (!alg || c->arg[1].n != alg->key_len || c->arg[2].n != alg->iv_len || c->arg[3].n != 4) return say_err(ERR_LENGTH);
+    struct cipher *cipher = alg->new(alg, CIPHER_SEAL, c->arg[1].p, c->arg[2].p);
+    uint8_t *p = malloc(c->arg[4].n + alg->tag_len);
+    if (!cipher || !p) abort();
+    memcpy(p, c->arg[4].p, c->arg[4].n);
+    enum err e = alg->seal(cipher, get_u32(c->arg[3].p), p, c->arg[4].n);
+    if (e != ERR_NONE) say_err(e);
+    else say_hex(bytes_of(p, c->arg[4].n + alg->tag_len));
+    alg->free(cipher);
+    free(p);
+}
+
+static const struct {
+    const char *name;
+    size_t args;
+    void (*run)(const struct call *c);
+} ops[] = {
+    {"mlkem_keygen", 2, op_mlkem_keygen}, {"mlkem_encaps", 3, op_mlkem_encaps}, {"mlkem_decaps", 3, op_mlkem_decaps},
+    {"kex_finish", 3, op_kex_finish}, {"kex_reply", 3, op_kex_reply}, {"ed25519_verify", 3, op_ed25519_verify},
+    {"aead_seal", 5, op_aead_seal},
+};
+
+static void run_line(char *line)
+{
+    struct call c = {0};
+    struct wr room[ARGS_MAX] = {0};
+    char *save = NULL, *name = strtok_r(line, " \n", &save);
+    for (char *word; c.n < ARGS_MAX && (word = strtok_r(NULL, " \n", &save)); c.n++) {
+        room[c.n] = wr_heap(LINE_BYTES);
+        c.word[c.n] = word;
+        if (strcmp(word, "-") != 0 && hex_parse(bytes_str(word), &room[c.n]) == ERR_NONE) c.arg[c.n] = wr_bytes(&room[c.n]);
+    }
+    size_t i = 0;
+    while (name && i < COUNT_OF(ops) && strcmp(ops[i].name, name) != 0) i++;
+    if (!name || i == COUNT_OF(ops) || ops[i].args != c.n) fputs("ERR unknown operation", stdout);
+    else ops[i].run(&c);
+    putchar('\n');
+    fflush(stdout);
+    for (i = 0; i < c.n; i++) wr_clear(&room[i]);
+}
+
+int main(void)
+{
+    char *line = NULL;
+    size_t cap = 0;
+    while (getline(&line, &cap, stdin) > 0) run_line(line);
+    free(line);
+    return 0;
+}

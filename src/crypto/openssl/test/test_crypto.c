@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: ISC */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "crypto/algs.h"
+#include "crypto/pq.h"
+#include "crypto/sign.h"
+
+/* Run a whole exchange; both secrets must be equal, and not empty. */
+static void exchange(const struct kex_alg *alg, struct wr *client, struct wr *server, struct secret *secret)
+{
+    struct secret other CLEANUP(secret_clear) = {0};
+    struct kex_state *s;
+    assert_int_equal(alg->start(alg, &random_libcrypto, NULL, client, &s), ERR_NONE);
+    assert_int_equal(alg->reply(alg, &random_libcrypto, NULL, wr_bytes(client), server, &other), ERR_NONE);
+    assert_int_equal(alg->finish(s, wr_bytes(server), secret), ERR_NONE);
+    alg->free(s);
+    assert_true(secret->n > 16);
+    assert_true(bytes_equal(secret_bytes(secret), secret_bytes(&other)));
+}
+
+static void each_kex_agrees_and_refuses_wrong_lengths(void **state)
+{
+    (void)state;
+    for (size_t i = 0; kex_all[i]; i++) {
+        const struct kex_alg *alg = kex_all[i];
+        if (alg->shape == KEX_SHAPE_GEX) continue;      /* needs a group: a test of its own */
+        struct wr client CLEANUP(wr_clear) = wr_heap(KEX_PUBLIC_MAX), server CLEANUP(wr_clear) = wr_heap(KEX_PUBLIC_MAX);
+        struct wr more CLEANUP(wr_clear) = wr_heap(KEX_PUBLIC_MAX);
+        struct secret secret CLEANUP(secret_clear) = {0};
+        assert_ptr_equal(kex_find(bytes_str(alg->name)), alg);
+        exchange(alg, &client, &server, &secret);
+        if (alg->shape != KEX_SHAPE_ECDH) continue;
+        struct bytes cut = {client.p, client.n - 1};
+        assert_int_equal(alg->reply(alg, &random_libcrypto, NULL, cut, &more, &secret), ERR_KEX);
+        assert_int_equal(alg->reply(alg, &random_libcrypto, NULL, (struct bytes){0}, &more, &secret), ERR_KEX);
+    }
+}
+
+static void aead_opens_only_what_was_sealed(void **state)
+{
+    (void)state;
+    uint8_t key[64], iv[16], packet[100 + 16], copy[sizeof packet];
+    for (size_t i = 0; i < sizeof key; i++) key[i] = (uint8_t)i;
+    memset(iv, 0xff, sizeof iv);
+    for (size_t a = 0; cipher_all[a]; a++) {
+        const struct cipher_alg *alg = cipher_all[a];
+        if (alg->cls == CIPHER_STREAM) continue;
+        for (size_t flip = 0; flip <= sizeof packet * 8; flip++) {
+            struct cipher *seal = alg->new(alg, CIPHER_SEAL, key, iv), *open = alg->new(alg, CIPHER_OPEN, key, iv);
+            assert_true(seal && open);
+            for (uint32_t seq = 0; seq < 3; seq++) {
+                for (size_t i = 0; i < 100; i++) packet[i] = (uint8_t)(i + seq);
+                put_u32(packet, 96);
+                memcpy(copy, packet, sizeof copy);
+                assert_int_equal(alg->seal(seal, seq, packet, 100), ERR_NONE);
+                assert_memory_not_equal(packet + 4, copy + 4, 96);
+                bool last = seq == 2 && flip < sizeof packet * 8;
+                if (last) packet[flip / 8] ^= (uint8_t)(1 << flip % 8);
+                uint32_t length = get_u32(packet);
+                if (alg->length) assert_int_equal(alg->length(open, seq, packet, &length), ERR_NONE);
+                if (!last) assert_int_equal(length, 96);
+                assert_int_equal(alg->open(open, seq, packet, 100), last ? VERDICT_BAD : VERDICT_GOOD);
+                if (!last) assert_memory_equal(packet + 4, copy + 4, 96);
+            }
+            alg->free(seal), alg->free(open);
+        }
+    }
+}
+
+static void ed25519_signs_and_refuses_all_else(void **state)
+{
+    (void)state;
+    uint8_t seed[ED25519_SEED] = {7}, public_key[ED25519_PUBLIC], sig[ED25519_SIG];
+    assert_int_equal(ed25519_public(seed, public_key), ERR_NONE);
+    assert_int_equal(ed25519_sign(seed, BYTES_LIT("text"), sig), ERR_NONE);
+    assert_int_equal(ed25519_verify(public_key, BYTES_LIT("text"), bytes_of(sig, 64)), VERDICT_GOOD);
+    assert_int_equal(ed25519_verify(public_key, BYTES_LIT("texT"), bytes_of(sig, 64)), VERDICT_BAD);
+    assert_int_equal(ed25519_verify(public_key, BYTES_LIT("text"), bytes_of(sig, 63)), VERDICT_BAD);
+    for (size_t i = 0; i < sizeof sig * 8; i++) {
+        sig[i / 8] ^= (uint8_t)(1 << i % 8);
+        assert_int_equal(ed25519_verify(public_key, BYTES_LIT("text"), bytes_of(sig, 64)), VERDICT_BAD);
+        sig[i / 8] ^= (uint8_t)(1 << i % 8);
+    }
+}
+
+static void hashes_match_known_answers(void **state)
+{
+    (void)state;
+    uint8_t out[HASH_MAX];
+    struct bytes parts[3] = {BYTES_LIT("a"), {0}, BYTES_LIT("bc")};
+    assert_int_equal(hash_sha256.digest(&hash_sha256, parts, 3, out), ERR_NONE);
+    assert_memory_equal(out, "\xba\x78\x16\xbf\x8f\x01\xcf\xea\x41\x41\x40\xde\x5d\xae\x22\x23"
+                             "\xb0\x03\x61\xa3\x96\x17\x7a\x9c\xb4\x10\xff\x61\xf2\x00\x15\xad", 32);
+    assert_int_equal(hash_digest(&hash_sha1, BYTES_LIT("abc"), out), ERR_NONE);
+    assert_memory_equal(out, "\xa9\x99\x3e\x36\x47\x06\x81\x6a\xba\x3e\x25\x71\x78\x50\xc2\x6c\x9c\xd0\xd8\x9d", 20);
+}
+
+static void default_lists_name_only_what_is_built(void **state)
+{
+    (void)state;
+    const char *lists[] = {kex_default_client, kex_default_server, cipher_default, mac_default};
+    for (size_t i = 0; i < COUNT_OF(lists); i++) {
+        size_t pos = 0;
+        struct bytes name;
+        while (names_next(bytes_str(lists[i]), &pos, &name)) {
+            bool found = i < 2 ? kex_find(name) != NULL : i == 2 ? cipher_find(name) != NULL : mac_find(name) != NULL;
+            if (!found) fail_msg("%.*s", (int)name.n, (const char *)name.p);
+        }
+    }
+}
+
+static void warm_up_works(void **state)
+{
+    (void)state;
+    assert_int_equal(crypto_warm(), ERR_NONE);
+    assert_int_equal(random_reseed(), ERR_NONE);
+    assert_non_null(strstr(crypto_version(), "OpenSSL"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(warm_up_works), cmocka_unit_test(each_kex_agrees_and_refuses_wrong_lengths),
+        cmocka_unit_test(aead_opens_only_what_was_sealed), cmocka_unit_test(ed25519_signs_and_refuses_all_else),
+        cmocka_unit_test(hashes_match_known_answers), cmocka_unit_test(default_lists_name_only_what_is_built),
+    };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
