@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: ISC */
+/* The room's own view of a key: one row a key type, and what hangs on it. */
+#ifndef KEY_TYPE_H
+#define KEY_TYPE_H
+
+#include "base/limits.h"
+#include "base/rd.h"
+#include "crypto/sign.h"
+#include "key/key.h"
+
+struct pubkey {
+    const struct key_type *type;
+    uint8_t *blob;
+    size_t blob_n;
+    size_t bits;
+    struct bytes point;         /* ed25519: the 32 bytes; ecdsa: the uncompressed point; rsa: the modulus. Into blob. */
+    struct bytes exponent;      /* rsa only */
+};
+
+struct privkey {
+    const struct key_type *type;
+    struct pubkey *pub;
+    struct secret scalar;       /* ed25519: the seed; ecdsa: the scalar, field_len bytes */
+    struct rsa_numbers rsa;
+};
+
+struct key_type {
+    const char *name, *short_name;
+    const struct ec_curve *curve;       /* ecdsa only */
+    /* After the type name: the public fields of a blob into k. */
+    void (*read_public)(struct pubkey *k, struct rd *r);
+    enum err (*check_public)(const struct pubkey *k);
+    /* Verify the inner signature (the second string of a signature blob). */
+    enum verdict (*verify)(const struct pubkey *k, const struct sig_alg *alg, struct bytes msg, struct bytes sig);
+    /* Make fresh secret numbers in k and write the public fields. */
+    enum err (*generate)(struct privkey *k, size_t bits, const struct random *random, struct wr *public_fields);
+    /* The inner signature as raw bytes (to be put in a string). */
+    enum err (*sign)(const struct privkey *k, const struct sig_alg *alg, struct bytes msg, struct wr *out);
+    /* After the type name: the private fields of an openssh-key-v1 section; public fields go to public_fields. */
+    void (*read_private)(struct privkey *k, struct rd *r, struct wr *public_fields);
+    /* Do the secret numbers belong to k->pub? */
+    enum verdict (*check_pair)(const struct privkey *k);
+    void (*write_private)(const struct privkey *k, struct wr *w);
+};
+
+extern const struct key_type key_type_ed25519, key_type_ecdsa256, key_type_ecdsa384, key_type_ecdsa521, key_type_rsa;
+const struct key_type *key_type_find(struct bytes name);
+
+/* After the type name (already read) of an openssh-key-v1 section: a checked key. */
+MUST_USE enum err privkey_read(struct rd *r, struct privkey **out);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: ISC */
+#include "line.h"
+
+#include "base/limits.h"
+#include "base/text.h"
+
+static bool is_blank(uint8_t c)
+{
+    return c == ' ' || c == '\t';
+}
+
+struct bytes line_trim(struct bytes b)
+{
+    while (b.n && is_blank(b.p[0])) b.p++, b.n--;
+    while (b.n && is_blank(b.p[b.n - 1])) b.n--;
+    return b;
+}
+
+enum err line_begin(struct bytes line, size_t max, struct bytes *rest)
+{
+    if (line.n > max) return ERR_TOO_LONG;
+    if (line.n && line.p[line.n - 1] == '\r') line.n--;
+    line = line_trim(line);
+    if (line.n == 0 || line.p[0] == '#') return ERR_NOT_FOUND;
+    if (memchr(line.p, 0, line.n) || memchr(line.p, '\n', line.n)) return ERR_FORMAT;
+    *rest = line;
+    return ERR_NONE;
+}
+
+struct bytes line_word(struct bytes *rest)
+{
+    struct bytes b = *rest;
+    while (b.n && is_blank(b.p[0])) b.p++, b.n--;
+    size_t n = 0;
+    while (n < b.n && !is_blank(b.p[n])) n++;
+    *rest = bytes_of(b.p + n, b.n - n);
+    return bytes_of(b.p, n);
+}
+
+enum err line_key(struct bytes type, struct bytes base64, struct pubkey **out)
+{
+    struct wr blob CLEANUP(wr_clear) = wr_heap(PUBKEY_BLOB_MAX);
+    TRY(base64_parse(base64, &blob));
+    if (type.n == 0 || !bytes_equal(key_blob_type(wr_bytes(&blob)), type)) return ERR_FORMAT;
+    return pubkey_parse(wr_bytes(&blob), out);
+}
+
+bool line_has_blob(struct bytes type, struct bytes base64, struct bytes blob)
+{
+    uint8_t room[PUBKEY_BLOB_MAX];
+    if (blob.n == 0 || blob.n > sizeof room || base64.n != (blob.n + 2) / 3 * 4) return false;
+    if (!bytes_equal(key_blob_type(blob), type)) return false;
+    struct wr w = wr_span((struct span){room, sizeof room});
+    return base64_parse(base64, &w) == ERR_NONE && bytes_equal(wr_bytes(&w), blob);
+}

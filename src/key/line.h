@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: ISC */
+/* What known_hosts and authorized_keys lines share. */
+#ifndef KEY_LINE_H
+#define KEY_LINE_H
+
+#include "key/key.h"
+
+/* A line without CR and leading blanks. ERR_NOT_FOUND: nothing or a comment. ERR_TOO_LONG. ERR_FORMAT: it holds a NUL or a newline. */
+MUST_USE enum err line_begin(struct bytes line, size_t max, struct bytes *rest);
+/* The next word; *rest moves behind it. Empty at the end. */
+struct bytes line_word(struct bytes *rest);
+struct bytes line_trim(struct bytes b);
+/* "type base64" to a key whose type is that one. */
+MUST_USE enum err line_key(struct bytes type, struct bytes base64, struct pubkey **out);
+bool line_has_blob(struct bytes type, struct bytes base64, struct bytes blob);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdlib.h>
+
+#include "key_type.h"
+
+void privkey_free(struct privkey *k)
+{
+    if (!k) return;
+    pubkey_free(k->pub);
+    secret_clear(&k->scalar);
+    rsa_numbers_clear(&k->rsa);
+    free(k);
+}
+
+void privkey_drop(struct privkey **k)
+{
+    privkey_free(*k);
+    *k = NULL;
+}
+
+const struct pubkey *privkey_public(const struct privkey *k)
+{
+    return k->pub;
+}
+
+/* The public half from its fields, parsed as if a peer had sent it. */
+static enum err set_public(struct privkey *k, const struct wr *fields)
+{
+    struct wr blob CLEANUP(wr_clear) = wr_heap(PUBKEY_BLOB_MAX);
+    TRY(wr_done(fields));
+    wr_cstring(&blob, k->type->name);
+    wr_raw(&blob, wr_bytes(fields));
+    TRY(wr_done(&blob));
+    return pubkey_parse(wr_bytes(&blob), &k->pub);
+}
+
+enum err privkey_generate(const char *type, size_t bits, const struct random *random, struct privkey **out)
+{
+    const struct key_type *row = key_type_find(bytes_str(type));
+    if (!row) return ERR_KEY_TYPE;
+    struct privkey *k CLEANUP(privkey_drop) = calloc(1, sizeof *k);
+    if (!k) return ERR_NOMEM;
+    k->type = row;
+    struct wr fields CLEANUP(wr_clear) = wr_heap(PUBKEY_BLOB_MAX);
+    TRY(row->generate(k, bits, random, &fields));
+    TRY(set_public(k, &fields));
+    *out = k;
+    k = NULL;
+    return ERR_NONE;
+}
+
+enum err privkey_read(struct rd *r, struct privkey **out)
+{
+    const struct key_type *row = key_type_find(rd_string(r));
+    if (r->err != ERR_NONE) return r->err;
+    if (!row) return ERR_KEY_TYPE;
+    struct privkey *k CLEANUP(privkey_drop) = calloc(1, sizeof *k);
+    if (!k) return ERR_NOMEM;
+    k->type = row;
+    struct wr fields CLEANUP(wr_clear) = wr_heap(PUBKEY_BLOB_MAX);
+    row->read_private(k, r, &fields);
+    if (r->err != ERR_NONE) return r->err;
+    TRY(set_public(k, &fields));
+    if (row->check_pair(k) != VERDICT_GOOD) return ERR_KEY_INVALID;
+    *out = k;
+    k = NULL;
+    return ERR_NONE;
+}
+
+enum err privkey_sign(const struct privkey *k, const struct sig_alg *alg, struct bytes msg, struct wr *out)
+{
+    if (!alg || strcmp(alg->key_type, k->type->name) != 0) return ERR_KEY_TYPE;
+    uint8_t room[RSA_BITS_MAX / 8 + 16];
+    struct wr sig = wr_span((struct span){room, sizeof room});
+    TRY(k->type->sign(k, alg, msg, &sig));
+    TRY(wr_done(&sig));
+    wr_cstring(out, alg->name);
+    wr_string(out, wr_bytes(&sig));
+    return wr_done(out);
+}

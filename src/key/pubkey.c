@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "key_type.h"
+#include "line.h"
+
+struct bytes key_blob_type(struct bytes blob)
+{
+    struct rd r = rd_init(blob);
+    return rd_string(&r);
+}
+
+enum err pubkey_parse(struct bytes blob, struct pubkey **out)
+{
+    if (blob.n > PUBKEY_BLOB_MAX) return ERR_TOO_LONG;
+    const struct key_type *type = key_type_find(key_blob_type(blob));
+    if (!type) return ERR_KEY_TYPE;
+    struct pubkey *k CLEANUP(pubkey_drop) = calloc(1, sizeof *k);
+    if (!k) return ERR_NOMEM;
+    k->type = type;
+    k->blob = malloc(blob.n);
+    if (!k->blob) return ERR_NOMEM;
+    memcpy(k->blob, blob.p, blob.n);
+    k->blob_n = blob.n;
+
+    struct rd r = rd_init(bytes_of(k->blob, k->blob_n));
+    rd_string(&r);
+    type->read_public(k, &r);
+    if (rd_done(&r) != ERR_NONE) return ERR_KEY_INVALID;
+    TRY(type->check_public(k));
+    *out = k;
+    k = NULL;
+    return ERR_NONE;
+}
+
+void pubkey_free(struct pubkey *k)
+{
+    if (k) free(k->blob);
+    free(k);
+}
+
+void pubkey_drop(struct pubkey **k)
+{
+    pubkey_free(*k);
+    *k = NULL;
+}
+
+struct bytes pubkey_blob(const struct pubkey *k)
+{
+    return bytes_of(k->blob, k->blob_n);
+}
+
+const char *pubkey_type(const struct pubkey *k)
+{
+    return k->type->name;
+}
+
+const char *pubkey_short_name(const struct pubkey *k)
+{
+    return k->type->short_name;
+}
+
+size_t pubkey_bits(const struct pubkey *k)
+{
+    return k->bits;
+}
+
+/* RFC 4253 6.6: string algorithm, string signature. */
+enum verdict pubkey_verify(const struct pubkey *k, const struct sig_alg *alg, struct bytes msg, struct bytes sig)
+{
+    if (!alg || strcmp(alg->key_type, k->type->name) != 0 || sig.n > SIGNATURE_MAX) return VERDICT_BAD;
+    struct rd r = rd_init(sig);
+    struct bytes name = rd_string(&r);
+    struct bytes inner = rd_string(&r);
+    if (rd_done(&r) != ERR_NONE || !bytes_is(name, alg->name)) return VERDICT_BAD;
+    return k->type->verify(k, alg, msg, inner);
+}
+
+/* ---- "type base64 comment" ---- */
+
+enum err pubkey_line_parse(struct bytes line, struct pubkey_line *view, struct pubkey **out)
+{
+    while (line.n && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r')) line.n--;
+    struct pubkey_line v = {.type = line_word(&line)};
+    v.base64 = line_word(&line);
+    v.comment = line_trim(line);
+    if (v.base64.n == 0) return ERR_FORMAT;
+    TRY(line_key(v.type, v.base64, out));
+    *view = v;
+    return ERR_NONE;
+}
+
+void pubkey_line_write(struct wr *w, const struct pubkey *k, struct bytes comment)
+{
+    wr_text(w, k->type->name);
+    wr_u8(w, ' ');
+    base64_write(w, pubkey_blob(k));
+    if (comment.n == 0) return;
+    wr_u8(w, ' ');
+    wr_raw(w, comment);
+}
