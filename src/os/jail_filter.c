@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: ISC */
+/* System call filters as BPF programs (seccomp(2)). What a list does not name kills the process. The calls that matter for speed
+ * (read, write, ppoll, sendmsg, recvmsg) are allowed without a look at arguments, which the kernel remembers in a bitmap. */
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <fcntl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "os/jail.h"
+
+#if defined(__x86_64__)
+#define FILTER_ARCH AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define FILTER_ARCH AUDIT_ARCH_AARCH64
+#else
+#error "no system call filter for this machine, and nothing runs without one"
+#endif
+
+#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define LOAD_ARG(i) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args) + 8 * (i))    /* low word, little endian */
+#define RETURN(what) BPF_STMT(BPF_RET | BPF_K, (what))
+/* A foreign architecture's numbers mean other calls. x32 numbers have a bit set that no listed number has. */
+#define BEGIN LOAD(arch), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FILTER_ARCH, 1, 0), RETURN(SECCOMP_RET_KILL_PROCESS), LOAD(nr)
+#define ALLOW(call) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##call, 0, 1), RETURN(SECCOMP_RET_ALLOW)
+/* ... only if argument i is exactly v */
+#define ALLOW_IF(call, i, v) \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##call, 0, 4), LOAD_ARG(i), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(v), 0, 1), \
+    RETURN(SECCOMP_RET_ALLOW), LOAD(nr)
+/* ... only if argument i has none of these bits */
+#define ALLOW_UNLESS(call, i, bits) \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##call, 0, 4), LOAD_ARG(i), BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (uint32_t)(bits), 1, 0), \
+    RETURN(SECCOMP_RET_ALLOW), LOAD(nr)
+/* ... fails with an errno instead of killing: for calls that libraries try and can do without */
+#define REFUSE(call, error) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##call, 0, 1), RETURN(SECCOMP_RET_ERRNO | (error))
+#define END RETURN(SECCOMP_RET_KILL_PROCESS)
+
+/* Memory without new code, the clock, random bytes, the end. getpid: how libcrypto notices a fork. futex: its locks. */
+#define CALLS_COMMON \
+    ALLOW(recvmsg), ALLOW(sendmsg), ALLOW(ppoll), ALLOW(getrandom), ALLOW(getpid), ALLOW(futex), ALLOW(clock_gettime), \
+    ALLOW(brk), ALLOW(munmap), ALLOW(madvise), ALLOW(mremap), ALLOW_UNLESS(mmap, 2, PROT_EXEC), ALLOW(close), \
+    ALLOW(rt_sigreturn), ALLOW(restart_syscall), ALLOW(exit_group), ALLOW(exit)
+
+/* Channel data; of a pty only its size, break and echo state; half a socket closed; pipes grown under bulk. */
+#define CALLS_FACE \
+    ALLOW(read), ALLOW(write), ALLOW(readv), ALLOW(writev), ALLOW(sendto), ALLOW(recvfrom), CALLS_COMMON, \
+    ALLOW_IF(ioctl, 1, TIOCSWINSZ), ALLOW_IF(ioctl, 1, TCSBRK), ALLOW_IF(ioctl, 1, TCGETS), ALLOW_IF(setsockopt, 1, IPPROTO_TCP), \
+    ALLOW(shutdown), ALLOW_IF(fcntl, 1, F_SETPIPE_SZ), ALLOW_IF(fcntl, 1, F_GETFL)
+
+#ifdef NACRE_ASAN
+/* The sanitizer's own needs, in its build only. */
+#define CALLS_SANITIZER ALLOW(sigaltstack), ALLOW(rt_sigprocmask), ALLOW(rt_sigaction), ALLOW(gettid), ALLOW(sched_yield), \
+    ALLOW_UNLESS(mprotect, 2, PROT_EXEC),
+#else
+#define CALLS_SANITIZER
+#endif
+
+static struct sock_filter filter_face[] = {BEGIN, CALLS_FACE, CALLS_SANITIZER END};
+
+/* A face is made (clone with exactly these flags), limits itself, names itself and puts on its own filter. */
+static struct sock_filter filter_nursery[] = {
+    BEGIN, CALLS_FACE, ALLOW_IF(clone, 0, CLONE_PARENT | SIGCHLD), ALLOW(prlimit64), ALLOW(pidfd_open), ALLOW(seccomp),
+    ALLOW_IF(prctl, 0, PR_SET_NAME), CALLS_SANITIZER END};
+
+static struct sock_filter filter_message[] = {BEGIN, CALLS_COMMON, CALLS_SANITIZER END};
+
+#define PROG(f) {.len = COUNT_OF(f), .filter = f}
+static const struct sock_fprog programs[] = {
+    [JAIL_FILTER_NURSERY] = PROG(filter_nursery), [JAIL_FILTER_FACE] = PROG(filter_face), [JAIL_FILTER_VERIFIER] = PROG(filter_message),
+    [JAIL_FILTER_KEYS] = PROG(filter_message), [JAIL_FILTER_TRANSPORT] = PROG(filter_face)};
+
+enum err jail_filter(enum jail_filter which)
+{
+    if ((size_t)which >= COUNT_OF(programs)) return ERR_USAGE;
+    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &programs[which]) == 0 ? ERR_NONE : ERR_SYSTEM;
+}
+
+bool jail_seccomp_works(void)
+{
+    uint32_t action = SECCOMP_RET_KILL_PROCESS;
+    return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+}
