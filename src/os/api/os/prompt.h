@@ -23,9 +23,9 @@ struct prompt {
     enum prompt_hint hint;
 };
 
-/* The answer without its newline, possibly empty. ERR_NOT_FOUND: nobody can be asked. ERR_DENIED: end of file, an
- * interrupt, or askpass ended with another status than 0. The terminal's state is restored, also on SIGINT and the like, which
- * are delivered afterwards. */
+/* The answer without its newline, possibly empty; end of file counts as an empty answer, as in OpenSSH. ERR_NOT_FOUND: nobody can
+ * be asked. ERR_DENIED: an interrupt, or askpass ended with another status than 0. The terminal's state is restored, also on
+ * SIGINT and the like, which are delivered afterwards. */
 MUST_USE enum err prompt_ask(const struct prompt *p, struct secret *out);
 
 /* The common case: terminal first, askpass as the rules say, no hint. */

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: ISC */
+#include "os/atomic_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define READ_STEP 65536
+
+static void fd_close(int *fd)
+{
+    int saved = errno;
+    if (*fd >= 0) close(*fd);
+    errno = saved;
+}
+
+/* ---- writing ---- */
+
+/* A file under construction: gone when let go without having been moved to its place. */
+struct draft {
+    int fd;
+    char path[PATH_MAX];
+};
+
+static void draft_drop(struct draft *d)
+{
+    int saved = errno;
+    if (d->fd >= 0) close(d->fd);
+    if (d->path[0]) unlink(d->path);
+    errno = saved;
+}
+
+static enum err write_all(int fd, struct bytes b)
+{
+    while (b.n) {
+        ssize_t n = write(fd, b.p, b.n);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return ERR_SYSTEM;
+        b.p += n, b.n -= (size_t)n;
+    }
+    return ERR_NONE;
+}
+
+/* The place the name leads to: a symbolic link to a key stays one. */
+static enum err path_resolve(const char *path, char out[PATH_MAX])
+{
+    struct stat st;
+    if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode) && realpath(path, out)) return ERR_NONE;
+    if (strlen(path) >= PATH_MAX) {
+        errno = ENAMETOOLONG;
+        return ERR_SYSTEM;
+    }
+    memcpy(out, path, strlen(path) + 1);
+    return ERR_NONE;
+}
+
+static enum err draft_open(struct draft *d, const char *path)
+{
+    int n = snprintf(d->path, sizeof d->path, "%s.XXXXXXXXXX", path);
+    if (n < 0 || (size_t)n >= sizeof d->path) {
+        d->path[0] = 0;
+        errno = ENAMETOOLONG;
+        return ERR_SYSTEM;
+    }
+    d->fd = mkostemp(d->path, O_CLOEXEC); /* O_EXCL, 0600 */
+    if (d->fd < 0) d->path[0] = 0;
+    return d->fd < 0 ? ERR_SYSTEM : ERR_NONE;
+}
+
+static enum err draft_fill(const struct draft *d, const char *path, struct bytes content, mode_t mode)
+{
+    struct stat old;
+    TRY(write_all(d->fd, content));
+    /* root may rewrite another user's file: it stays that user's. Who may not give it away keeps it. */
+    if (stat(path, &old) == 0 && old.st_uid != geteuid() && fchown(d->fd, old.st_uid, old.st_gid) != 0 && errno != EPERM)
+        return ERR_SYSTEM;
+    if (fchmod(d->fd, mode) != 0 || fsync(d->fd) != 0) return ERR_SYSTEM;
+    return ERR_NONE;
+}
+
+/* Make the renaming itself durable. Some file systems cannot; then there is nothing more to do. */
+static enum err folder_sync(const char *path)
+{
+    char folder[PATH_MAX] = ".";
+    const char *slash = strrchr(path, '/');
+    if (slash) snprintf(folder, sizeof folder, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+    int fd CLEANUP(fd_close) = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return errno == EACCES ? ERR_NONE : ERR_SYSTEM;
+    return fsync(fd) == 0 || errno == EINVAL || errno == EROFS ? ERR_NONE : ERR_SYSTEM;
+}
+
+static enum err backup_make(const char *real, const char *backup)
+{
+    struct stat st;
+    if (stat(real, &st) != 0) return errno == ENOENT ? ERR_NONE : ERR_SYSTEM;
+    if (unlink(backup) != 0 && errno != ENOENT) return ERR_SYSTEM;
+    if (link(real, backup) == 0) return ERR_NONE;
+    if (errno != EXDEV && errno != EPERM && errno != EMLINK && errno != EOPNOTSUPP) return ERR_SYSTEM;
+    struct secret old CLEANUP(secret_clear) = {0};
+    TRY(file_read(real, SIZE_MAX / 2, false, &old, NULL));
+    return atomic_file_write(backup, secret_bytes(&old), st.st_mode & 0777);
+}
+
+enum err atomic_file_replace(const char *path, const char *backup, struct bytes content, mode_t mode)
+{
+    char real[PATH_MAX];
+    struct draft d CLEANUP(draft_drop) = {.fd = -1};
+    TRY(path_resolve(path, real));
+    TRY(draft_open(&d, real));
+    TRY(draft_fill(&d, real, content, mode));
+    int fd = d.fd;
+    d.fd = -1;
+    if (close(fd) != 0) return ERR_SYSTEM;
+    if (backup) TRY(backup_make(real, backup));
+    if (rename(d.path, real) != 0) return ERR_SYSTEM;
+    d.path[0] = 0;
+    return folder_sync(real);
+}
+
+enum err atomic_file_write(const char *path, struct bytes content, mode_t mode)
+{
+    return atomic_file_replace(path, NULL, content, mode);
+}
+
+/* ---- reading ---- */
+
+static enum err file_open(const char *path, bool stdin_too, int *out)
+{
+    bool input = stdin_too && strcmp(path, "-") == 0;
+    int fd = input ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0) return ERR_SYSTEM;
+    struct stat st;
+    if (fstat(fd, &st) != 0 || (!input && !S_ISREG(st.st_mode)) || S_ISDIR(st.st_mode)) {
+        close(fd);
+        errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+        return ERR_DENIED;
+    }
+    *out = fd;
+    return ERR_NONE;
+}
+
+/* Grow by steps with each old piece wiped: the file may hold a secret, and its size may be a lie. */
+static enum err read_all(int fd, size_t max, struct secret *room, size_t *used)
+{
+    for (;;) {
+        if (*used == room->n) {
+            struct secret more = {0};
+            TRY(secret_new(&more, room->n + READ_STEP));
+            if (*used) memcpy(more.p, room->p, *used);
+            secret_clear(room);
+            *room = more;
+        }
+        ssize_t n = read(fd, room->p + *used, room->n - *used);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return ERR_SYSTEM;
+        if (n == 0) return ERR_NONE;
+        *used += (size_t)n;
+        if (*used > max) return ERR_TOO_LONG;
+    }
+}
+
+enum err file_read(const char *path, size_t max, bool stdin_too, struct secret *out, struct stat *facts)
+{
+    int fd CLEANUP(fd_close) = -1;
+    struct secret room CLEANUP(secret_clear) = {0};
+    struct stat st;
+    size_t used = 0;
+    TRY(file_open(path, stdin_too, &fd));
+    if (fstat(fd, &st) != 0) return ERR_SYSTEM;
+    if (S_ISREG(st.st_mode) && (uintmax_t)st.st_size > max) return ERR_TOO_LONG;
+    TRY(read_all(fd, max, &room, &used));
+    TRY(secret_copy(out, bytes_of(room.p, used)));
+    if (facts) *facts = st;
+    return ERR_NONE;
+}
