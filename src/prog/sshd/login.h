@@ -2,7 +2,8 @@
 /* What a login needs on the server: accounts, access rules, authorized keys, passwords, sessions, the hand. Called by the warden
  * (root, one per connection), or by an ordinary user's sshd for that user alone. Whatever reads text that a user wrote runs in
  * a process of that user: the warden gets fixed-size answers. Nothing here logs: texts for the log are handed back, free of
- * control characters where they hold foreign text. No function keeps a pointer it was given. */
+ * control characters where they hold foreign text. No function keeps a pointer it was given. The children made here are waited for by
+ * pid: the caller must not wait for any child (waitpid(-1)) nor ignore SIGCHLD. */
 #ifndef SSHD_LOGIN_H
 #define SSHD_LOGIN_H
 
@@ -13,6 +14,9 @@
 
 struct sshd_conf;               /* conf/sshd.h: the settings of this connection, Match blocks applied */
 struct key_options;             /* key/authorized_keys.h: fixed size, no pointers */
+
+/* Once, at the start of the program, before it changes any resource limit: sessions get these limits back. */
+void login_init(void);
 
 /* ---- both ends of the connection ---- */
 
@@ -139,6 +143,7 @@ struct session_spec {
     enum session_kind kind;
     const char *command;        /* EXEC: the command; SUBSYSTEM: its name; SHELL: ignored. NUL-terminated, otherwise opaque */
     const struct session_pty *pty;              /* NULL: none. (Whether one may be had: session_pty_check().) */
+    bool change_password;       /* logged in by password and account->must_change: run passwd(1) and nothing else */
     const char *notices;        /* printed first with a pty and no command, e.g. what the login has to say; or NULL */
     unsigned timeout_ms;        /* for the child to report that its terminal stands */
 };
