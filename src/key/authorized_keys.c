@@ -54,8 +54,3 @@ bool authorized_line_has_blob(const struct authorized_line *l, struct bytes blob
 {
     return line_has_blob(l->type, l->base64, blob);
 }
-
-enum err authorized_line_key(const struct authorized_line *l, struct pubkey **out)
-{
-    return line_key(l->type, l->base64, out);
-}

@@ -2,6 +2,7 @@
 #include "line.h"
 
 #include "base/limits.h"
+#include "base/rd.h"
 #include "base/text.h"
 
 static bool is_blank(uint8_t c)
@@ -37,12 +38,10 @@ struct bytes line_word(struct bytes *rest)
     return bytes_of(b.p, n);
 }
 
-enum err line_key(struct bytes type, struct bytes base64, struct pubkey **out)
+struct bytes key_blob_type(struct bytes blob)
 {
-    struct wr blob CLEANUP(wr_clear) = wr_heap(PUBKEY_BLOB_MAX);
-    TRY(base64_parse(base64, &blob));
-    if (type.n == 0 || !bytes_equal(key_blob_type(wr_bytes(&blob)), type)) return ERR_FORMAT;
-    return pubkey_parse(wr_bytes(&blob), out);
+    struct rd r = rd_init(blob);
+    return rd_string(&r);
 }
 
 bool line_has_blob(struct bytes type, struct bytes base64, struct bytes blob)

@@ -5,12 +5,6 @@
 #include "key_type.h"
 #include "line.h"
 
-struct bytes key_blob_type(struct bytes blob)
-{
-    struct rd r = rd_init(blob);
-    return rd_string(&r);
-}
-
 enum err pubkey_parse(struct bytes blob, struct pubkey **out)
 {
     if (blob.n > PUBKEY_BLOB_MAX) return ERR_TOO_LONG;

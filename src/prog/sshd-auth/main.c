@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 /* sshd-auth: is this the password of that hash? One question, one answer, one process. The only program that links libcrypt. It is
- * started by the warden with a socket as descriptor 0, gives up all rights first, and answers in a time that does not
- * depend on whether the hash is a real one. */
+ * started by the warden with a socket as descriptor 0, gives up all rights first (uid, groups, every system call but a message in and out and memory), and
+ * answers in a time that does not depend on whether the hash is a real one. */
 #include <crypt.h>
 #include <grp.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "os/jail.h"
+#include "os/message.h"
 #include "os/user.h"
 #include "sshd-auth/question.h"
 
@@ -55,9 +55,9 @@ static enum verdict password_check(const struct auth_question *q)
     return bytes_verify((const uint8_t *)made, (const uint8_t *)q->hash, n);
 }
 
-static bool question_whole(const struct auth_question *q, ssize_t n)
+static bool question_whole(const struct auth_question *q, size_t n)
 {
-    return n == (ssize_t)sizeof *q && q->magic == AUTH_MAGIC && q->hash_n < sizeof q->hash && q->password_n < sizeof q->password &&
+    return n == sizeof *q && q->magic == AUTH_MAGIC && q->hash_n < sizeof q->hash && q->password_n < sizeof q->password &&
            q->hash[q->hash_n] == 0 && q->password[q->password_n] == 0 && strlen(q->password) == q->password_n &&
            strlen(q->hash) == q->hash_n;
 }
@@ -65,10 +65,10 @@ static bool question_whole(const struct auth_question *q, ssize_t n)
 int main(void)
 {
     static struct auth_question q;
-    if (!rights_drop()) return 1;
-    ssize_t n = recv(0, &q, sizeof q, 0);
-    if (!question_whole(&q, n)) return 1;
+    if (!rights_drop() || jail_filter(JAIL_FILTER_VERIFIER) != ERR_NONE) return 1;
+    struct message got;
+    if (message_recv(0, &q, sizeof q, true, &got) != ERR_NONE || !question_whole(&q, got.n)) return 1;
     uint64_t answer = password_check(&q) == VERDICT_GOOD ? AUTH_YES : AUTH_NO;
     wipe(&q, sizeof q);
-    return send(0, &answer, sizeof answer, MSG_NOSIGNAL) == (ssize_t)sizeof answer ? 0 : 1;
+    return message_send(0, &answer, sizeof answer, NULL, 0, true) == ERR_NONE ? 0 : 1;
 }

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: ISC */
+/* Lines made keys. Apart from line.c, so that a program that only compares blobs links no cryptography. */
+#include "base/limits.h"
+#include "base/text.h"
+#include "key/authorized_keys.h"
+#include "line.h"
+
+enum err line_key(struct bytes type, struct bytes base64, struct pubkey **out)
+{
+    struct wr blob CLEANUP(wr_clear) = wr_heap(PUBKEY_BLOB_MAX);
+    TRY(base64_parse(base64, &blob));
+    if (type.n == 0 || !bytes_equal(key_blob_type(wr_bytes(&blob)), type)) return ERR_FORMAT;
+    return pubkey_parse(wr_bytes(&blob), out);
+}
+
+enum err authorized_line_key(const struct authorized_line *l, struct pubkey **out)
+{
+    return line_key(l->type, l->base64, out);
+}
