@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC */
+/* Messages of the server's other lines: listener and nursery, warden and verifier, warden and keys. Fixed lengths, one datagram each.
+ *
+ * Verifier and keys are asked over sockets that all wardens share with whichever nursery or keys process is there now: a
+ * question brings the descriptor that its answer goes to, so that answers cannot be mixed up, and a restarted helper finds the
+ * questions that wait. */
+#ifndef PRIV_HELPERS_H
+#define PRIV_HELPERS_H
+
+#include "base/bytes.h"
+#include "base/limits.h"
+#include "priv/face.h"
+
+/* ---- descriptors at exec ---- */
+
+/* sshd-net: 0-2 /dev/null or the log, and */
+enum { NET_FD_CONTROL = 3, NET_FD_VERIFY = 4, NET_FD_CONF = 5, NET_FD_COUNT = 6 };
+/* sshd-keys: */
+enum { KEYS_FD_ASK = 3, KEYS_FD_START = 4, KEYS_FD_FIRST_FILE = 5 };
+
+/* ---- listener and nursery ---- */
+
+enum nursery_type { NURSERY_READY, NURSERY_FAILED, NURSERY_FORK, NURSERY_SERVE };
+/* nursery: READY or FAILED with a text about the jail; listener: FORK with {socket, chan}; SERVE: from now on verifier
+ * questions are this nursery's to take. */
+struct nursery_message { uint32_t type, serial; char text[192]; };
+#define NURSERY_FORKS 64        /* then a new one takes over: no memory layout lives long (ARCHITECTURE 3) */
+
+/* Jail ids and the like for the companions; in front of the face's settings. */
+struct jail_ids { uint32_t uid, gid; };
+
+/* ---- warden and verifier ---- */
+
+#define VERIFY_TEXT_SMALL 4096
+#define VERIFY_TEXT_BIG   (3 * PUBKEY_BLOB_MAX)
+struct verify_head { uint32_t type, text_n, key_n, sig_n, alg_n, rsa_bits_min; uint8_t alg[ASK_NAME_MAX]; };
+struct verify_ask { struct verify_head head; uint8_t text[VERIFY_TEXT_SMALL], key[ASK_KEY_SMALL], sig[ASK_SIG_SMALL]; };
+struct verify_ask_big { struct verify_head head; uint8_t text[VERIFY_TEXT_BIG], key[PUBKEY_BLOB_MAX], sig[SIGNATURE_MAX]; };
+/* The only two answers; anything else, and silence, is no. */
+#define VERIFY_GOOD 0x9d3c7a51e6b8420fULL
+#define VERIFY_BAD  0x41f2b86d0795ca3eULL
+struct verify_say { uint64_t verdict; };
+
+/* ---- warden and keys ---- */
+
+enum keys_type { KEYS_SIGN_KEX, KEYS_SIGN_PROVE };
+/* SIGN_KEX: data is an exchange hash of 32, 48 or 64 bytes. SIGN_PROVE: data is the session id; keys builds the text around it. */
+struct keys_ask { uint32_t type, hostkey, alg_n, data_n; uint8_t alg[ASK_NAME_MAX], data[64]; };
+struct keys_say { uint32_t ok, sig_n; uint8_t sig[SIGNATURE_OUT]; };
+
+/* At start, for each file in order: the public half, or why not (blob_n 0); then one with index UINT32_MAX when the jail is on
+ * (blob_n 1) or failed (0). */
+struct keys_public {
+    uint32_t index, blob_n, algs_n, bits;
+    uint8_t algs[256], blob[PUBKEY_BLOB_MAX];
+    char text[192];             /* why not; about the jail; else "ED25519 SHA256:..." */
+};
+
+#endif
