@@ -6,6 +6,11 @@ const struct kex_alg *const kex_all[] = {
     &kex_mlkem768x25519_sha256,
     &kex_curve25519_sha256,
     &kex_curve25519_sha256_libssh,
+    &kex_ecdh_nistp256,
+    &kex_ecdh_nistp384,
+    &kex_ecdh_nistp521,
+    &kex_mlkem768nistp256_sha256,
+    &kex_mlkem1024nistp384_sha384,
     NULL,
 };
 
@@ -13,18 +18,30 @@ const struct cipher_alg *const cipher_all[] = {
     &cipher_chacha20_poly1305,
     &cipher_aes128_gcm,
     &cipher_aes256_gcm,
+    &cipher_aes128_ctr,
+    &cipher_aes192_ctr,
+    &cipher_aes256_ctr,
     NULL,
 };
 
 const struct mac_alg *const mac_all[] = {
+    &mac_hmac_sha2_256_etm,
+    &mac_hmac_sha2_512_etm,
+    &mac_hmac_sha1_etm,
+    &mac_hmac_sha2_256,
+    &mac_hmac_sha2_512,
+    &mac_hmac_sha1,
     NULL,
 };
 
-#define KEX_BOTH "mlkem768x25519-sha256,curve25519-sha256,curve25519-sha256@libssh.org"
+#define KEX_BOTH \
+    "mlkem768x25519-sha256,curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521"
 const char kex_default_client[] = KEX_BOTH;
 const char kex_default_server[] = KEX_BOTH;
-const char cipher_default[] = "chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,aes256-gcm@openssh.com";
-const char mac_default[] = "";
+const char cipher_default[] =
+    "chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,aes256-gcm@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr";
+const char mac_default[] =
+    "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha1-etm@openssh.com,hmac-sha2-256,hmac-sha2-512,hmac-sha1";
 
 const struct kex_alg *kex_find(struct bytes name)
 {

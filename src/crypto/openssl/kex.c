@@ -20,6 +20,11 @@ static const struct parts all_parts[] = {
     {&kex_mlkem768x25519_sha256, &share_x25519, &kem_mlkem768},
     {&kex_curve25519_sha256, &share_x25519, NULL},
     {&kex_curve25519_sha256_libssh, &share_x25519, NULL},
+    {&kex_ecdh_nistp256, &share_nistp256, NULL},
+    {&kex_ecdh_nistp384, &share_nistp384, NULL},
+    {&kex_ecdh_nistp521, &share_nistp521, NULL},
+    {&kex_mlkem768nistp256_sha256, &share_nistp256, &kem_mlkem768},
+    {&kex_mlkem1024nistp384_sha384, &share_nistp384, &kem_mlkem1024},
 };
 
 struct kex_state {
@@ -130,3 +135,8 @@ static enum err ecdh_reply(const struct kex_alg *alg, const struct random *rando
 const struct kex_alg kex_mlkem768x25519_sha256 = ECDH("mlkem768x25519-sha256", hash_sha256, true);
 const struct kex_alg kex_curve25519_sha256 = ECDH("curve25519-sha256", hash_sha256, false);
 const struct kex_alg kex_curve25519_sha256_libssh = ECDH("curve25519-sha256@libssh.org", hash_sha256, false);
+const struct kex_alg kex_ecdh_nistp256 = ECDH("ecdh-sha2-nistp256", hash_sha256, false);
+const struct kex_alg kex_ecdh_nistp384 = ECDH("ecdh-sha2-nistp384", hash_sha384, false);
+const struct kex_alg kex_ecdh_nistp521 = ECDH("ecdh-sha2-nistp521", hash_sha512, false);
+const struct kex_alg kex_mlkem768nistp256_sha256 = ECDH("mlkem768nistp256-sha256", hash_sha256, true);
+const struct kex_alg kex_mlkem1024nistp384_sha384 = ECDH("mlkem1024nistp384-sha384", hash_sha384, true);

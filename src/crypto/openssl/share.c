@@ -40,3 +40,27 @@ static enum err x25519_derive(const struct share *share, EVP_PKEY *key, const ui
 }
 
 const struct share share_x25519 = {NULL, 32, 32, x25519_make, x25519_derive};
+
+/* ---- NIST curves (RFC 5656 4): libcrypto draws the private key ---- */
+
+static enum err nist_make(const struct share *share, const struct random *random, uint8_t *public_value, EVP_PKEY **out)
+{
+    (void)random;
+    EVP_PKEY *key CLEANUP(evp_pkey_clear) = EVP_PKEY_Q_keygen(NULL, NULL, "EC", share->curve->group);
+    if (!key) return ERR_CRYPTO;
+    TRY(ec_key_point(share->curve, key, public_value));
+    *out = key;
+    key = NULL;
+    return ERR_NONE;
+}
+
+/* The x coordinate at its full length, as RFC 5656 4 has it. ec_key refuses what is not on the curve. */
+static enum err nist_derive(const struct share *share, EVP_PKEY *key, const uint8_t *peer, uint8_t *out)
+{
+    EVP_PKEY *other CLEANUP(evp_pkey_clear) = ec_key(share->curve, bytes_of(peer, share->public_len), (struct bytes){0});
+    return other ? share_derive(key, other, out, share->secret_len) : ERR_KEX;
+}
+
+const struct share share_nistp256 = {&ec_nistp256, 65, 32, nist_make, nist_derive};
+const struct share share_nistp384 = {&ec_nistp384, 97, 48, nist_make, nist_derive};
+const struct share share_nistp521 = {&ec_nistp521, 133, 66, nist_make, nist_derive};

@@ -5,12 +5,12 @@
 
 #include "base/random.h"
 
-#include "fetch.h"
+#include "ec.h"
 
 enum { SHARE_PUBLIC_MAX = 133, SHARE_SECRET_MAX = 66 };     /* P-521 */
 
 struct share {
-    const char *group;      /* libcrypto's name; NULL for X25519 */
+    const struct ec_curve *curve;   /* NULL for X25519 */
     size_t public_len, secret_len;
     /* A fresh key and its public value. The caller frees the key. */
     enum err (*make)(const struct share *share, const struct random *random, uint8_t *public_value, EVP_PKEY **out);

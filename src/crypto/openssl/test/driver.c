@@ -9,6 +9,9 @@
 #include "crypto/pq.h"
 #include "crypto/sign.h"
 
+#include "ec.h"
+#include "share.h"
+
 enum { ARGS_MAX = 8, LINE_BYTES = 1 << 20 };
 
 struct call {
@@ -134,6 +137,68 @@ static void op_aead_seal(const struct call *c)      /* cipher key iv seq packet 
     free(p);
 }
 
+static const struct ec_curve *curve_of(const char *name)
+{
+    return strcmp(name, "256") == 0 ? &ec_nistp256 : strcmp(name, "384") == 0 ? &ec_nistp384 : &ec_nistp521;
+}
+
+static const struct hash_alg *hash_of(const char *name)
+{
+    return strcmp(name, "SHA-1") == 0 ? &hash_sha1 : strcmp(name, "SHA-256") == 0 ? &hash_sha256 : &hash_sha512;
+}
+
+static void op_ecdh(const struct call *c)           /* curve scalar point -> x */
+{
+    uint8_t x[SHARE_SECRET_MAX];
+    const struct ec_curve *curve = curve_of(c->word[0]);
+    EVP_PKEY *key CLEANUP(evp_pkey_clear) = ec_key(curve, (struct bytes){0}, c->arg[1]);
+    EVP_PKEY *peer CLEANUP(evp_pkey_clear) = c->arg[2].n ? ec_key(curve, c->arg[2], (struct bytes){0}) : NULL;
+    if (!key) return say_err(ERR_KEY_INVALID);
+    enum err e = peer ? share_derive(key, peer, x, curve->field_len) : ERR_KEX;
+    if (e != ERR_NONE) return say_err(e);
+    say_hex(bytes_of(x, curve->field_len));
+}
+
+static void op_ec_point(const struct call *c)       /* curve point -> verdict */
+{
+    say_verdict(ec_point_check(curve_of(c->word[0]), c->arg[1]));
+}
+
+static void op_ecdsa_verify(const struct call *c)   /* curve point msg r s -> verdict */
+{
+    say_verdict(ecdsa_verify(curve_of(c->word[0]), c->arg[1], c->arg[2], c->arg[3], c->arg[4]));
+}
+
+static void op_rsa_verify(const struct call *c)     /* hash n e msg sig -> verdict */
+{
+    struct rsa_public key = {c->arg[1], c->arg[2]};
+    say_verdict(rsa_verify(&key, hash_of(c->word[0]), c->arg[3], c->arg[4]));
+}
+
+static void op_mac(const struct call *c)            /* mac key seq msg -> tag */
+{
+    uint8_t tag[MAC_TAG_MAX];
+    const struct mac_alg *alg = mac_find(bytes_str(c->word[0]));
+    if (!alg || c->arg[1].n != alg->key_len || c->arg[2].n != 4) return say_err(ERR_LENGTH);
+    struct mac *m = alg->new(alg, c->arg[1].p);
+    if (!m) abort();
+    enum err e = alg->tag(m, get_u32(c->arg[2].p), c->arg[3].p, c->arg[3].n, tag);
+    if (e != ERR_NONE) say_err(e);
+    else say_hex(bytes_of(tag, alg->tag_len));
+    alg->free(m);
+}
+
+static void op_stream(const struct call *c)         /* cipher key iv data -> data */
+{
+    const struct cipher_alg *alg = cipher_find(bytes_str(c->word[0]));
+    if (!alg || !alg->crypt || c->arg[1].n != alg->key_len || c->arg[2].n != alg->iv_len) return say_err(ERR_LENGTH);
+    struct cipher *cipher = alg->new(alg, CIPHER_SEAL, c->arg[1].p, c->arg[2].p);
+    struct secret data CLEANUP(secret_clear) = {0};
+    if (!cipher || secret_copy(&data, c->arg[3]) != ERR_NONE || alg->crypt(cipher, data.p, data.n) != ERR_NONE) abort();
+    say_hex(secret_bytes(&data));
+    alg->free(cipher);
+}
+
 static const struct {
     const char *name;
     size_t args;
@@ -141,7 +206,8 @@ static const struct {
 } ops[] = {
     {"mlkem_keygen", 2, op_mlkem_keygen}, {"mlkem_encaps", 3, op_mlkem_encaps}, {"mlkem_decaps", 3, op_mlkem_decaps},
     {"kex_finish", 3, op_kex_finish}, {"kex_reply", 3, op_kex_reply}, {"ed25519_verify", 3, op_ed25519_verify},
-    {"aead_seal", 5, op_aead_seal},
+    {"aead_seal", 5, op_aead_seal}, {"ecdh", 3, op_ecdh}, {"ec_point", 2, op_ec_point}, {"ecdsa_verify", 5, op_ecdsa_verify},
+    {"rsa_verify", 5, op_rsa_verify}, {"mac", 4, op_mac}, {"stream", 4, op_stream},
 };
 
 static void run_line(char *line)

@@ -89,6 +89,93 @@ static void ed25519_signs_and_refuses_all_else(void **state)
     }
 }
 
+static void ecdsa_signs_and_refuses_all_else(void **state)
+{
+    (void)state;
+    static const struct ec_curve *const curves[] = {&ec_nistp256, &ec_nistp384, &ec_nistp521};
+    for (size_t i = 0; i < COUNT_OF(curves); i++) {
+        const struct ec_curve *c = curves[i];
+        struct wr point CLEANUP(wr_clear) = wr_heap(200), r CLEANUP(wr_clear) = wr_heap(200), s CLEANUP(wr_clear) = wr_heap(200);
+        struct secret scalar CLEANUP(secret_clear) = {0};
+        assert_int_equal(ecdsa_generate(c, &point, &scalar), ERR_NONE);
+        assert_int_equal(scalar.n, c->field_len);
+        assert_int_equal(ec_point_check(c, wr_bytes(&point)), VERDICT_GOOD);
+        assert_int_equal(ecdsa_pair_check(c, wr_bytes(&point), secret_bytes(&scalar)), VERDICT_GOOD);
+        assert_int_equal(ecdsa_sign(c, wr_bytes(&point), secret_bytes(&scalar), BYTES_LIT("text"), &r, &s), ERR_NONE);
+        assert_int_equal(ecdsa_verify(c, wr_bytes(&point), BYTES_LIT("text"), wr_bytes(&r), wr_bytes(&s)), VERDICT_GOOD);
+        assert_int_equal(ecdsa_verify(c, wr_bytes(&point), BYTES_LIT("texT"), wr_bytes(&r), wr_bytes(&s)), VERDICT_BAD);
+        assert_int_equal(ecdsa_verify(c, wr_bytes(&point), BYTES_LIT("text"), wr_bytes(&s), wr_bytes(&r)), VERDICT_BAD);
+        assert_int_equal(ecdsa_verify(c, wr_bytes(&point), BYTES_LIT("text"), (struct bytes){0}, (struct bytes){0}), VERDICT_BAD);
+        scalar.p[c->field_len - 1] ^= 1;
+        assert_int_equal(ecdsa_pair_check(c, wr_bytes(&point), secret_bytes(&scalar)), VERDICT_BAD);
+        point.p[5] ^= 1;
+        assert_int_equal(ec_point_check(c, wr_bytes(&point)), VERDICT_BAD);
+        assert_int_equal(ec_point_check(c, BYTES_LIT("\0")), VERDICT_BAD);
+    }
+}
+
+static void rsa_signs_and_refuses_all_else(void **state)
+{
+    (void)state;
+    struct rsa_numbers k CLEANUP(rsa_numbers_clear) = {0};
+    struct wr sig CLEANUP(wr_clear) = wr_heap(1000);
+    assert_int_equal(rsa_generate(1023, &k), ERR_RANGE);
+    assert_int_equal(rsa_generate(2048, &k), ERR_NONE);
+    struct rsa_private key = {secret_bytes(&k.n), secret_bytes(&k.e), secret_bytes(&k.d), secret_bytes(&k.iqmp), secret_bytes(&k.p),
+                              secret_bytes(&k.q)};
+    struct rsa_public public_key = {key.n, key.e};
+    assert_int_equal(rsa_bits(key.n), 2048);
+    assert_int_equal(rsa_check(&key), VERDICT_GOOD);
+    static const struct hash_alg *const hashes[] = {&hash_sha1, &hash_sha256, &hash_sha512};
+    for (size_t i = 0; i < COUNT_OF(hashes); i++) {
+        sig.n = 0;
+        assert_int_equal(rsa_sign(&key, hashes[i], BYTES_LIT("text"), &sig), ERR_NONE);
+        assert_int_equal(sig.n, 256);
+        assert_int_equal(rsa_verify(&public_key, hashes[i], BYTES_LIT("text"), wr_bytes(&sig)), VERDICT_GOOD);
+        assert_int_equal(rsa_verify(&public_key, hashes[i], BYTES_LIT("texT"), wr_bytes(&sig)), VERDICT_BAD);
+        assert_int_equal(rsa_verify(&public_key, hashes[(i + 1) % 3], BYTES_LIT("text"), wr_bytes(&sig)), VERDICT_BAD);
+        assert_int_equal(rsa_verify(&public_key, hashes[i], BYTES_LIT("text"), (struct bytes){0}), VERDICT_BAD);
+    }
+    /* every wrong number is seen, and a signature made with one never leaves */
+    struct secret *const numbers[] = {&k.n, &k.d, &k.iqmp, &k.p, &k.q};
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        numbers[i]->p[numbers[i]->n / 2] ^= 4;
+        assert_int_equal(rsa_check(&key), VERDICT_BAD);
+        if (i > 0) {        /* n stays right: the public key is what we compare with */
+            sig.n = 0;
+            enum err e = rsa_sign(&key, &hash_sha256, BYTES_LIT("text"), &sig);
+            numbers[i]->p[numbers[i]->n / 2] ^= 4;
+            if (e == ERR_NONE) assert_int_equal(rsa_verify(&public_key, &hash_sha256, BYTES_LIT("text"), wr_bytes(&sig)), VERDICT_GOOD);
+        } else {
+            numbers[i]->p[numbers[i]->n / 2] ^= 4;
+        }
+    }
+    assert_int_equal(rsa_check(&key), VERDICT_GOOD);
+}
+
+static void macs_depend_on_every_input(void **state)
+{
+    (void)state;
+    uint8_t key[64] = {1}, a[MAC_TAG_MAX], b[MAC_TAG_MAX], text[100] = {2};
+    for (size_t i = 0; mac_all[i]; i++) {
+        const struct mac_alg *alg = mac_all[i];
+        struct mac *m = alg->new(alg, key);
+        assert_non_null(m);
+        assert_int_equal(alg->tag(m, 5, text, sizeof text, a), ERR_NONE);
+        assert_int_equal(alg->tag(m, 6, text, sizeof text, b), ERR_NONE);
+        assert_memory_not_equal(a, b, alg->tag_len);
+        assert_int_equal(alg->tag(m, 5, text, sizeof text - 1, b), ERR_NONE);
+        assert_memory_not_equal(a, b, alg->tag_len);
+        text[50] ^= 1;
+        assert_int_equal(alg->tag(m, 5, text, sizeof text, b), ERR_NONE);
+        assert_memory_not_equal(a, b, alg->tag_len);
+        text[50] ^= 1;
+        assert_int_equal(alg->tag(m, 5, text, sizeof text, b), ERR_NONE);
+        assert_memory_equal(a, b, alg->tag_len);
+        alg->free(m);
+    }
+}
+
 static void hashes_match_known_answers(void **state)
 {
     (void)state;
@@ -128,6 +215,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(warm_up_works), cmocka_unit_test(each_kex_agrees_and_refuses_wrong_lengths),
         cmocka_unit_test(aead_opens_only_what_was_sealed), cmocka_unit_test(ed25519_signs_and_refuses_all_else),
+        cmocka_unit_test(ecdsa_signs_and_refuses_all_else),
+        cmocka_unit_test(rsa_signs_and_refuses_all_else), cmocka_unit_test(macs_depend_on_every_input),
         cmocka_unit_test(hashes_match_known_answers), cmocka_unit_test(default_lists_name_only_what_is_built),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
