@@ -9,7 +9,10 @@
 
 struct pump;
 
-/* How a descriptor may be used. The pump never changes a descriptor's flags. */
+/* How a descriptor may be used. The pump never changes a descriptor's flags. BLOCKING works with anything, but costs two system
+ * calls for 4 KiB written: give NONBLOCK for regular files and /dev/null (they never block), SOCKET for sockets, and for an
+ * inherited pipe or terminal a description of our own, opened with O_NONBLOCK from /proc/self/fd/N, where that may be opened.
+ * SIGPIPE must be ignored. */
 enum pump_fd_kind {
     PUMP_FD_NONBLOCK,   /* O_NONBLOCK is set on a description of our own */
     PUMP_FD_SOCKET,     /* a socket: MSG_DONTWAIT does it */
@@ -32,35 +35,49 @@ struct pump_ends {
     bool hold_eof;          /* the program sends EOF itself (escape filter, exit order) */
 };
 MUST_USE enum err pump_attach(struct pump *p, uint32_t chan, const struct pump_ends *ends);
-/* The program consumes or makes this channel's data itself from now on: EV_CHANNEL_DATA comes out of pump_next(). */
+/* The program consumes or makes this channel's data itself from now on: EV_CHANNEL_DATA comes out of pump_next(). The
+ * descriptors are the program's again; bytes that their sink does not take at once are dropped. */
 void pump_detach(struct pump *p, uint32_t chan);
-/* All bytes received for the channel so far were written to its sinks. */
+/* All bytes received for the channel so far were written to its sinks; also asked after its end, until the number is used again. */
 bool pump_drained(const struct pump *p, uint32_t chan);
 /* All sources ended (EOF seen). */
 bool pump_sources_ended(const struct pump *p, uint32_t chan);
 
 /* A filter between source and channel for the client's escape characters: gets what was read in place, rewrites it, returns
- * the new length (<= n). NULL: none. */
+ * the new length (<= n). NULL: none. It must not call the conn; what it found out it notes in ctx, and when it took bytes
+ * away, pump_next() returns with PUMP_FILTERED and the channel in event.chan. */
 typedef size_t pump_filter(void *ctx, uint32_t chan, uint8_t *data, size_t n);
 void pump_set_filter(struct pump *p, uint32_t chan, pump_filter *filter, void *ctx);
 
 /* Other descriptors to wait for (the privilege channel): reported in `ready`, not read. events: POLLIN, POLLOUT; 0 forgets it. */
 MUST_USE enum err pump_watch(struct pump *p, int fd, short events);
-/* Wake up at the latest at this time (monotonic us) with PUMP_TIME; UINT64_MAX: no such time. */
+/* Wake up once at this time (monotonic us) with PUMP_TIME; UINT64_MAX: no such time. */
 void pump_alarm(struct pump *p, uint64_t at_us);
 
-enum pump_what { PUMP_EVENT, PUMP_FD, PUMP_TIME, PUMP_SIGNAL };   /* SIGNAL: ppoll was interrupted (EINTR) */
+enum pump_what {
+    PUMP_EVENT, PUMP_FD, PUMP_TIME,
+    PUMP_SIGNAL,            /* ppoll was interrupted (EINTR) */
+    PUMP_FILTERED,          /* the filter of channel event.chan took bytes away */
+    PUMP_SOURCES_ENDED,     /* all sources of channel event.chan ended; EOF is on its way (unless hold_eof) */
+    PUMP_DRAINED            /* the channel event.chan was closed before its sinks had everything: now they have */
+};
 struct pump_ready {
     enum pump_what what;
     struct event event;     /* EVENT */
     int fd;                 /* FD */
     short revents;
 };
-/* Blocks until there is something for the program. Errors are conn_next()'s; the DISCONNECT has been flushed as far as the
- * socket takes it at once. `mask`: signal mask during the wait (as ppoll), NULL: none. */
+/* Blocks until there is something for the program; DATA of attached channels is all that it keeps to itself. Errors are
+ * conn_next()'s; the DISCONNECT has been flushed as far as the socket takes it at once. `mask`: signal mask during the wait
+ * (as ppoll), NULL: none. */
 MUST_USE enum err pump_next(struct pump *p, const void *mask, struct pump_ready *out);
 /* Write what the conn holds now; without waiting. */
 void pump_flush(struct pump *p);
+/* After pump_next() failed: wait, at most until then (monotonic us), till what was received has been written to the sinks. Also
+ * returns when a signal interrupts it. True: all is written. */
+bool pump_linger(struct pump *p, uint64_t until_us, const void *mask);
+/* Why the connection broke (ECONNRESET, ...); 0: it did not, or the peer closed it in order. */
+int pump_socket_errno(const struct pump *p);
 
 /* Monotonic microseconds. */
 uint64_t pump_now_us(void);

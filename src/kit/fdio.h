@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: ISC */
+/* Reads and writes that never wait, on the three kinds of descriptors that a pump meets (pump.h). Only system calls of the
+ * face's filter are made: readv, writev, recvmsg, sendmsg, ppoll, shutdown, close. */
+#ifndef KIT_FDIO_H
+#define KIT_FDIO_H
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "kit/pump.h"
+
+/* Bytes moved (> 0); 0: end of file (reads only); a negative errno. -EAGAIN: nothing now. EIO of a pty is the caller's to judge. */
+ssize_t fd_readv(int fd, enum pump_fd_kind kind, struct iovec *iov, size_t n);
+/* A BLOCKING descriptor takes at most PIPE_BUF a call, and only when ppoll promised that it has the room. */
+ssize_t fd_writev(int fd, enum pump_fd_kind kind, struct iovec *iov, size_t n);
+ssize_t fd_read(int fd, enum pump_fd_kind kind, struct span out);
+ssize_t fd_write(int fd, enum pump_fd_kind kind, struct bytes in);
+
+#endif

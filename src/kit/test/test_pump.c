@@ -1,0 +1,658 @@
+/* SPDX-License-Identifier: ISC */
+/* The pump over a conn that only frames. Each end runs in a thread of its own, its descriptors are real ones. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "fake_conn.h"
+#include "kit/pump.h"
+
+#define WINDOW 2097152
+
+struct end {
+    struct conn *c;
+    struct pump *p;
+    unsigned eofs, eof_mask, closed;
+    pthread_t thread;
+};
+
+/* Two conns joined by a socket pair, channels 0 .. n-1 open. */
+static void pair_open(struct end e[2], uint32_t window, uint32_t channels, enum pump_fd_kind kind)
+{
+    int fd[2];
+    int flags = kind == PUMP_FD_NONBLOCK ? SOCK_NONBLOCK : 0;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | flags, 0, fd), 0);
+    for (int i = 0; i < 2; i++) {
+        e[i] = (struct end){.c = fake_conn_new(window, false)};
+        assert_non_null(e[i].c);
+        for (uint32_t ch = 0; ch < channels; ch++) fake_channel(e[i].c, ch);
+        e[i].p = pump_new(e[i].c, fd[i], fd[i], kind);
+        assert_non_null(e[i].p);
+    }
+}
+
+static void pair_close(struct end e[2])
+{
+    for (int i = 0; i < 2; i++) {
+        pump_free(e[i].p);
+        conn_free(e[i].c);
+    }
+}
+
+static void pipe_open(int fd[2])
+{
+    assert_int_equal(pipe2(fd, O_NONBLOCK | O_CLOEXEC), 0);
+}
+
+/* A generator that both sides of a test can run. */
+static void fill_pattern(uint8_t *p, size_t n, uint64_t *x)
+{
+    for (size_t i = 0; i < n; i++) {
+        *x = *x * 6364136223846793005u + 1442695040888963407u;
+        p[i] = (uint8_t)(*x >> 56);
+    }
+}
+
+static uint64_t hash_more(uint64_t h, const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) h = (h ^ p[i]) * 1099511628211u;
+    return h;
+}
+
+struct job {
+    int fd;
+    uint64_t seed, total, hash;
+    pthread_t thread;
+};
+
+static void wait_for(int fd, short events)
+{
+    struct pollfd one = {.fd = fd, .events = events};
+    (void)poll(&one, 1, -1);
+}
+
+static void *writer_run(void *arg)
+{
+    struct job *j = arg;
+    uint8_t *buf = malloc(100000);
+    uint64_t x = j->seed, left = j->total;
+    while (left) {
+        size_t n = left < 100000 ? (size_t)left : 100000;
+        fill_pattern(buf, n, &x);
+        j->hash = hash_more(j->hash, buf, n);
+        for (size_t at = 0; at < n;) {
+            ssize_t w = write(j->fd, buf + at, n - at);
+            if (w > 0) at += (size_t)w;
+            else wait_for(j->fd, POLLOUT);
+        }
+        left -= n;
+    }
+    free(buf);
+    close(j->fd);
+    return NULL;
+}
+
+static void *reader_run(void *arg)
+{
+    struct job *j = arg;
+    uint8_t *buf = malloc(100000);
+    for (;;) {
+        ssize_t n = read(j->fd, buf, 100000);
+        if (n == 0) break;
+        if (n < 0) {
+            wait_for(j->fd, POLLIN);
+            continue;
+        }
+        j->hash = hash_more(j->hash, buf, (size_t)n), j->total += (size_t)n;
+    }
+    free(buf);
+    close(j->fd);
+    return NULL;
+}
+
+/* Turn one end until its channels are closed, answering EOF with EOF and CLOSE as a plain program does. */
+static void *end_run(void *arg)
+{
+    struct end *e = arg;
+    unsigned channels = conn_facts(e->c)->channels;
+    struct pump_ready r;
+    while (e->closed < channels && pump_next(e->p, NULL, &r) == ERR_NONE) {
+        bool eof = r.what == PUMP_EVENT && r.event.type == EV_CHANNEL_EOF;
+        if (eof) e->eof_mask |= 1u << r.event.chan;
+        if ((eof || r.what == PUMP_SOURCES_ENDED) && (e->eof_mask >> r.event.chan & 1) && pump_sources_ended(e->p, r.event.chan))
+            chan_close(e->c, r.event.chan);
+        if (r.what == PUMP_EVENT && r.event.type == EV_CHANNEL_CLOSED) e->closed++;
+    }
+    (void)pump_linger(e->p, UINT64_MAX, NULL);
+    pump_flush(e->p);
+    return NULL;
+}
+
+static void set_channels(struct end *e, unsigned n)
+{
+    union { const struct conn_facts *in; struct conn_facts *out; } unconst = {.in = conn_facts(e->c)};
+    unconst.out->channels = n;
+}
+
+/* `total` bytes each way over one channel between pipes; the same bytes must come out. */
+static void bulk_both_ways(uint32_t window, enum pump_fd_kind kind, uint64_t total)
+{
+    struct end e[2];
+    struct job w[2], r[2];
+    pair_open(e, window, 1, kind);
+    for (int i = 0; i < 2; i++) {
+        int src[2], dst[2];
+        pipe_open(src), pipe_open(dst);
+        w[i] = (struct job){.fd = src[1], .seed = (uint64_t)i + 7, .total = total, .hash = 1};
+        r[i] = (struct job){.fd = dst[0], .hash = 1};
+        const struct pump_ends ends = {.sink = dst[1], .sink_err = -1, .source = src[0], .source_err = -1};
+        assert_int_equal(pump_attach(e[i].p, 0, &ends), ERR_NONE);
+        set_channels(&e[i], 1);
+    }
+    for (int i = 0; i < 2; i++) {
+        pthread_create(&w[i].thread, NULL, writer_run, &w[i]);
+        pthread_create(&r[i].thread, NULL, reader_run, &r[i]);
+        pthread_create(&e[i].thread, NULL, end_run, &e[i]);
+    }
+    for (int i = 0; i < 2; i++)
+        pthread_join(w[i].thread, NULL), pthread_join(r[i].thread, NULL), pthread_join(e[i].thread, NULL);
+    for (int i = 0; i < 2; i++) {
+        assert_true(r[i].total == total);
+        assert_true(r[i].hash == w[1 - i].hash);
+        assert_int_equal(fake_unconsumed(e[i].c, 0), 0);
+    }
+    pair_close(e);
+}
+
+static void bulk_arrives_whole_both_ways(void **state)
+{
+    (void)state;
+    bulk_both_ways(WINDOW, PUMP_FD_SOCKET, 120u << 20);
+}
+
+static void bulk_arrives_whole_over_nonblocking_descriptors(void **state)
+{
+    (void)state;
+    bulk_both_ways(WINDOW, PUMP_FD_NONBLOCK, 20u << 20);
+}
+
+static void bulk_arrives_whole_through_a_tiny_window(void **state)
+{
+    (void)state;
+    bulk_both_ways(1000, PUMP_FD_SOCKET, 1u << 20);
+}
+
+/* Steps one end until it would wait: a watched pipe with a byte in it makes pump_next come back. */
+static void turn(struct end *e, unsigned rounds)
+{
+    int nudge[2];
+    pipe_open(nudge);
+    assert_int_equal(write(nudge[1], "x", 1), 1);
+    assert_int_equal(pump_watch(e->p, nudge[0], POLLIN), ERR_NONE);
+    while (rounds) {
+        struct pump_ready r;
+        if (pump_next(e->p, NULL, &r) != ERR_NONE) break;
+        if (r.what == PUMP_FD && r.fd == nudge[0]) rounds--;
+        if (r.what == PUMP_EVENT && r.event.type == EV_CHANNEL_EOF) e->eofs++;
+        if (r.what == PUMP_EVENT && r.event.type == EV_CHANNEL_CLOSED) e->closed++;
+    }
+    assert_int_equal(pump_watch(e->p, nudge[0], 0), ERR_NONE);
+    close(nudge[0]), close(nudge[1]);
+}
+
+static void turn_both(struct end e[2], unsigned rounds)
+{
+    while (rounds--) turn(&e[0], 2), turn(&e[1], 2);
+}
+
+static bool fd_closed(int fd)
+{
+    return fcntl(fd, F_GETFD) < 0 && errno == EBADF;
+}
+
+static void source_end_becomes_eof_and_peer_eof_closes_the_sink(void **state)
+{
+    (void)state;
+    struct end e[2];
+    int src[2], dst[2];
+    pair_open(e, WINDOW, 1, PUMP_FD_SOCKET);
+    pipe_open(src), pipe_open(dst);
+    const struct pump_ends from = {.sink = -1, .sink_err = -1, .source = src[0], .source_err = -1};
+    const struct pump_ends to = {.sink = dst[1], .sink_err = -1, .source = -1, .source_err = -1};
+    assert_int_equal(pump_attach(e[0].p, 0, &from), ERR_NONE);
+    assert_int_equal(pump_attach(e[1].p, 0, &to), ERR_NONE);
+    assert_int_equal(write(src[1], "last words", 10), 10);
+    close(src[1]);
+    turn_both(e, 3);
+    char buf[20];
+    assert_int_equal(read(dst[0], buf, sizeof(buf)), 10);
+    assert_int_equal(read(dst[0], buf, sizeof(buf)), 0);
+    assert_int_equal(e[1].eofs, 1);
+    assert_true(fd_closed(src[0]) && fd_closed(dst[1]));
+    assert_true(pump_sources_ended(e[0].p, 0));
+    close(dst[0]);
+    pair_close(e);
+}
+
+static void held_eof_is_the_programs_to_send(void **state)
+{
+    (void)state;
+    struct end e[2];
+    int src[2];
+    pair_open(e, WINDOW, 1, PUMP_FD_SOCKET);
+    pipe_open(src);
+    const struct pump_ends from = {.sink = -1, .sink_err = -1, .source = src[0], .source_err = -1, .hold_eof = true};
+    assert_int_equal(pump_attach(e[0].p, 0, &from), ERR_NONE);
+    close(src[1]);
+    turn_both(e, 3);
+    assert_int_equal(e[1].eofs, 0);
+    assert_true(pump_sources_ended(e[0].p, 0));
+    chan_eof(e[0].c, 0);
+    turn_both(e, 3);
+    assert_int_equal(e[1].eofs, 1);
+    pair_close(e);
+}
+
+/* A TCP connection as channel: its number stands as sink and source; each half ends by itself. */
+static void socket_ends_close_by_halves(void **state)
+{
+    (void)state;
+    struct end e[2];
+    int far[2], near[2];
+    pair_open(e, WINDOW, 1, PUMP_FD_SOCKET);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, far), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, near), 0);
+    const struct pump_ends a = {.sink = far[0], .sink_err = -1, .source = far[0], .source_err = -1, .kind = PUMP_FD_SOCKET};
+    const struct pump_ends b = {.sink = near[0], .sink_err = -1, .source = near[0], .source_err = -1, .kind = PUMP_FD_SOCKET};
+    assert_int_equal(pump_attach(e[0].p, 0, &a), ERR_NONE);
+    assert_int_equal(pump_attach(e[1].p, 0, &b), ERR_NONE);
+    char buf[20];
+    assert_int_equal(write(far[1], "question", 8), 8);
+    assert_int_equal(shutdown(far[1], SHUT_WR), 0);
+    turn_both(e, 3);
+    assert_int_equal(read(near[1], buf, sizeof(buf)), 8);
+    assert_int_equal(read(near[1], buf, sizeof(buf)), 0);
+    assert_int_equal(write(near[1], "answer", 6), 6);
+    turn_both(e, 3);
+    assert_int_equal(recv(far[1], buf, sizeof(buf), MSG_DONTWAIT), 6);
+    assert_int_equal(recv(far[1], buf, sizeof(buf), MSG_DONTWAIT), -1);
+    close(near[1]);
+    turn_both(e, 3);
+    assert_int_equal(read(far[1], buf, sizeof(buf)), 0);
+    assert_true(fd_closed(far[0]) && fd_closed(near[0]));
+    close(far[1]);
+    pair_close(e);
+}
+
+static void pty_end_is_eof_and_pty_is_not_closed_by_the_peers_eof(void **state)
+{
+    (void)state;
+    struct end e[2];
+    int master, slave, dst[2];
+    pair_open(e, WINDOW, 1, PUMP_FD_SOCKET);
+    assert_int_equal(openpty(&master, &slave, NULL, NULL, NULL), 0);
+    struct termios t;
+    assert_int_equal(tcgetattr(slave, &t), 0);
+    cfmakeraw(&t);
+    assert_int_equal(tcsetattr(slave, TCSANOW, &t), 0);
+    assert_int_equal(fcntl(master, F_SETFL, O_RDWR | O_NONBLOCK), 0);
+    pipe_open(dst);
+    const struct pump_ends tty = {.sink = master, .sink_err = -1, .source = master, .source_err = -1, .is_pty = true};
+    const struct pump_ends far = {.sink = dst[1], .sink_err = -1, .source = -1, .source_err = -1};
+    assert_int_equal(pump_attach(e[0].p, 0, &tty), ERR_NONE);
+    assert_int_equal(pump_attach(e[1].p, 0, &far), ERR_NONE);
+    chan_eof(e[1].c, 0);
+    turn_both(e, 3);
+    assert_int_equal(e[0].eofs, 1);
+    assert_false(fd_closed(master));
+    assert_int_equal(write(slave, "still here", 10), 10);
+    turn_both(e, 3);
+    char buf[20];
+    assert_int_equal(read(dst[0], buf, sizeof(buf)), 10);
+    close(slave);
+    turn_both(e, 3);
+    assert_true(pump_sources_ended(e[0].p, 0));
+    assert_int_equal(e[1].eofs, 1);
+    close(dst[0]);
+    pair_close(e);
+    assert_true(fd_closed(master));
+}
+
+static void broken_sink_sends_eow_and_swallows_the_rest(void **state)
+{
+    (void)state;
+    struct end e[2];
+    int src[2], dst[2];
+    pair_open(e, 65536, 1, PUMP_FD_SOCKET);
+    pipe_open(src), pipe_open(dst);
+    const struct pump_ends from = {.sink = -1, .sink_err = -1, .source = src[0], .source_err = -1};
+    const struct pump_ends to = {.sink = dst[1], .sink_err = -1, .source = -1, .source_err = -1};
+    assert_int_equal(pump_attach(e[0].p, 0, &from), ERR_NONE);
+    assert_int_equal(pump_attach(e[1].p, 0, &to), ERR_NONE);
+    close(dst[0]);
+    uint8_t block[4096] = {0};
+    for (int i = 0; i < 100; i++) {     /* many windows' worth: it must go on opening */
+        assert_int_equal(write(src[1], block, sizeof(block)), sizeof(block));
+        turn_both(e, 1);
+    }
+    assert_true(fake_eow_sent(e[1].c, 0));
+    assert_true(fd_closed(dst[1]));
+    assert_int_equal(fake_unconsumed(e[1].c, 0), 0);
+    close(src[1]);
+    pair_close(e);
+}
+
+static void stalled_sink_keeps_no_more_than_the_window(void **state)
+{
+    (void)state;
+    struct end e[2];
+    int src[2], dst[2], src1[2], dst1[2];
+    pair_open(e, 300000, 2, PUMP_FD_SOCKET);
+    pipe_open(src), pipe_open(dst), pipe_open(src1), pipe_open(dst1);
+    const struct pump_ends from = {.sink = -1, .sink_err = -1, .source = src[0], .source_err = -1};
+    const struct pump_ends to = {.sink = dst[1], .sink_err = -1, .source = -1, .source_err = -1};
+    const struct pump_ends from1 = {.sink = -1, .sink_err = -1, .source = src1[0], .source_err = -1};
+    const struct pump_ends to1 = {.sink = dst1[1], .sink_err = -1, .source = -1, .source_err = -1};
+    assert_int_equal(pump_attach(e[0].p, 0, &from), ERR_NONE);
+    assert_int_equal(pump_attach(e[1].p, 0, &to), ERR_NONE);
+    assert_int_equal(pump_attach(e[0].p, 1, &from1), ERR_NONE);
+    assert_int_equal(pump_attach(e[1].p, 1, &to1), ERR_NONE);
+    uint8_t block[4096] = {0};
+    size_t sent = 0;
+    for (int i = 0; i < 300; i++) {
+        ssize_t n = write(src[1], block, sizeof(block));
+        if (n > 0) sent += (size_t)n;
+        turn_both(e, 1);
+    }
+    assert_int_equal(write(src[1], block, sizeof(block)), -1);     /* full back to the writer */
+    assert_true(fake_unconsumed(e[1].c, 0) <= 300000);
+    assert_false(pump_drained(e[1].p, 0));
+    char buf[20];
+    assert_int_equal(write(src1[1], "key", 3), 3);                  /* the neighbour does not notice */
+    turn_both(e, 2);
+    assert_int_equal(read(dst1[0], buf, sizeof(buf)), 3);
+    close(src[1]);
+    size_t got = 0;
+    for (int i = 0; i < 3000 && got < sent; i++) {
+        uint8_t more[65536];
+        ssize_t n = read(dst[0], more, sizeof(more));
+        if (n > 0) got += (size_t)n;
+        else turn_both(e, 1);
+    }
+    assert_int_equal(got, sent);
+    assert_true(pump_drained(e[1].p, 0));
+    close(dst[0]), close(src1[1]), close(dst1[0]);
+    pair_close(e);
+}
+
+static void closed_channel_still_writes_what_it_got(void **state)
+{
+    (void)state;
+    struct end e[2];
+    int src[2], dst[2];
+    pair_open(e, WINDOW, 1, PUMP_FD_SOCKET);
+    pipe_open(src), pipe_open(dst);
+    const struct pump_ends from = {.sink = -1, .sink_err = -1, .source = src[0], .source_err = -1};
+    const struct pump_ends to = {.sink = dst[1], .sink_err = -1, .source = -1, .source_err = -1};
+    assert_int_equal(pump_attach(e[0].p, 0, &from), ERR_NONE);
+    assert_int_equal(pump_attach(e[1].p, 0, &to), ERR_NONE);
+    uint8_t block[4096] = {0};
+    size_t sent = 0, got = 0;
+    for (int i = 0; i < 60; i++) {
+        ssize_t n = write(src[1], block, sizeof(block));
+        if (n > 0) sent += (size_t)n;
+        turn_both(e, 1);
+    }
+    close(src[1]);
+    turn_both(e, 2);
+    chan_close(e[0].c, 0), chan_close(e[1].c, 0);
+    turn_both(e, 3);
+    assert_int_equal(e[1].closed, 1);
+    assert_false(pump_drained(e[1].p, 0));
+    fake_channel(e[1].c, 0);                                        /* the number is given away again */
+    for (int i = 0; i < 100 && got < sent; i++) {
+        uint8_t more[65536];
+        ssize_t n = read(dst[0], more, sizeof(more));
+        if (n > 0) got += (size_t)n;
+        turn(&e[1], 1);
+    }
+    assert_int_equal(got, sent);
+    turn(&e[1], 1);
+    assert_true(fd_closed(dst[1]));
+    close(dst[0]);
+    pair_close(e);
+}
+
+static size_t drop_tilde(void *ctx, uint32_t chan, uint8_t *data, size_t n)
+{
+    size_t kept = 0;
+    (void)chan;
+    for (size_t i = 0; i < n; i++) {
+        if (data[i] == '~') ++*(unsigned *)ctx;
+        else data[kept++] = data[i];
+    }
+    return kept;
+}
+
+static void filter_takes_bytes_out_and_wakes_the_program(void **state)
+{
+    (void)state;
+    struct end e[2];
+    int src[2], dst[2];
+    unsigned seen = 0;
+    pair_open(e, WINDOW, 1, PUMP_FD_SOCKET);
+    pipe_open(src), pipe_open(dst);
+    const struct pump_ends from = {.sink = -1, .sink_err = -1, .source = src[0], .source_err = -1};
+    const struct pump_ends to = {.sink = dst[1], .sink_err = -1, .source = -1, .source_err = -1};
+    assert_int_equal(pump_attach(e[0].p, 0, &from), ERR_NONE);
+    assert_int_equal(pump_attach(e[1].p, 0, &to), ERR_NONE);
+    pump_set_filter(e[0].p, 0, drop_tilde, &seen);
+    assert_int_equal(write(src[1], "a~b", 3), 3);
+    struct pump_ready r;
+    assert_int_equal(pump_next(e[0].p, NULL, &r), ERR_NONE);
+    assert_int_equal(r.what, PUMP_FILTERED);
+    assert_int_equal(seen, 1);
+    turn_both(e, 2);
+    char buf[20];
+    assert_int_equal(read(dst[0], buf, sizeof(buf)), 2);
+    assert_int_equal(write(src[1], "~", 1), 1);                     /* nothing left of it: no packet */
+    assert_int_equal(pump_next(e[0].p, NULL, &r), ERR_NONE);
+    assert_int_equal(r.what, PUMP_FILTERED);
+    assert_int_equal(conn_output_peek(e[0].c).n, 0);
+    close(src[1]), close(dst[0]);
+    pair_close(e);
+}
+
+static void inherited_descriptor_is_never_written_beyond_its_room(void **state)
+{
+    (void)state;
+    struct end e[2];
+    int src[2], dst[2];
+    pair_open(e, WINDOW, 1, PUMP_FD_SOCKET);
+    pipe_open(src);
+    assert_int_equal(pipe(dst), 0);                                 /* a write too many would block this test for ever */
+    const struct pump_ends from = {.sink = -1, .sink_err = -1, .source = src[0], .source_err = -1};
+    const struct pump_ends to = {.sink = dst[1], .sink_err = -1, .source = -1, .source_err = -1,
+                                 .kind = PUMP_FD_BLOCKING, .keep_open = true};
+    assert_int_equal(pump_attach(e[0].p, 0, &from), ERR_NONE);
+    assert_int_equal(pump_attach(e[1].p, 0, &to), ERR_NONE);
+    uint8_t block[4096] = {0};
+    for (int i = 0; i < 60; i++) {
+        (void)!write(src[1], block, sizeof(block));
+        turn_both(e, 1);
+    }
+    close(src[1]);
+    turn_both(e, 3);
+    assert_int_equal(e[1].eofs, 1);
+    assert_int_equal(fcntl(dst[1], F_GETFL) & O_NONBLOCK, 0);
+    assert_false(fd_closed(dst[1]));
+    close(dst[0]), close(dst[1]);
+    pair_close(e);
+}
+
+static void detached_channel_gives_its_data_to_the_program(void **state)
+{
+    (void)state;
+    struct end e[2];
+    int src[2];
+    pair_open(e, WINDOW, 1, PUMP_FD_SOCKET);
+    pipe_open(src);
+    const struct pump_ends from = {.sink = -1, .sink_err = -1, .source = src[0], .source_err = -1};
+    assert_int_equal(pump_attach(e[0].p, 0, &from), ERR_NONE);
+    assert_int_equal(write(src[1], "mine", 4), 4);
+    turn(&e[0], 3);
+    struct pump_ready r;
+    assert_int_equal(pump_next(e[1].p, NULL, &r), ERR_NONE);
+    assert_true(r.what == PUMP_EVENT && r.event.type == EV_CHANNEL_DATA && bytes_is(r.event.data.bytes, "mine"));
+    pump_detach(e[0].p, 0);
+    assert_false(fd_closed(src[0]));
+    close(src[0]), close(src[1]);
+    pair_close(e);
+}
+
+/* While a key exchange holds bulk back, data waits in the pipe, and nobody spins or loses it. */
+static void held_channel_leaves_the_bytes_in_the_pipe(void **state)
+{
+    (void)state;
+    struct end e[2];
+    int src[2], waiting = 0;
+    pair_open(e, WINDOW, 1, PUMP_FD_SOCKET);
+    pipe_open(src);
+    const struct pump_ends from = {.sink = -1, .sink_err = -1, .source = src[0], .source_err = -1};
+    assert_int_equal(pump_attach(e[0].p, 0, &from), ERR_NONE);
+    fake_hold(e[0].c, true);
+    assert_int_equal(write(src[1], "wait", 4), 4);
+    turn(&e[0], 3);
+    char buf[20];
+    waiting = (int)read(src[0], buf, sizeof(buf));
+    assert_int_equal(waiting, 4);
+    close(src[1]);
+    pair_close(e);
+}
+
+static void lost_connection_ends_with_the_data_that_came_before(void **state)
+{
+    (void)state;
+    struct end e[2];
+    int src[2], dst[2], sock[2];
+    (void)src;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, sock), 0);
+    e[0].c = fake_conn_new(WINDOW, true);
+    fake_channel(e[0].c, 0);
+    e[0].p = pump_new(e[0].c, sock[0], sock[0], PUMP_FD_SOCKET);
+    pipe_open(dst);
+    const struct pump_ends to = {.sink = dst[1], .sink_err = -1, .source = -1, .source_err = -1};
+    assert_int_equal(pump_attach(e[0].p, 0, &to), ERR_NONE);
+    static const uint8_t packets[] = "\0\0\0\0\0\0\0\0\0\0\0\3abc\0\0\0\0\0\0\0\0\0\0\0\2de";
+    assert_int_equal(write(sock[1], packets, sizeof(packets) - 1), sizeof(packets) - 1);
+    close(sock[1]);
+    struct pump_ready r;
+    assert_int_equal(pump_next(e[0].p, NULL, &r), ERR_PEER_GONE);
+    char buf[20];
+    assert_int_equal(read(dst[0], buf, sizeof(buf)), 5);
+    assert_memory_equal(buf, "abcde", 5);
+    assert_int_equal(pump_socket_errno(e[0].p), 0);
+    close(dst[0]);
+    pump_free(e[0].p), conn_free(e[0].c), close(sock[0]);
+}
+
+static void alarm_and_idle_trim_come_without_traffic(void **state)
+{
+    (void)state;
+    struct end e[2];
+    pair_open(e, WINDOW, 1, PUMP_FD_SOCKET);
+    pump_alarm(e[0].p, pump_now_us() + 1200000);
+    struct pump_ready r;
+    assert_int_equal(pump_next(e[0].p, NULL, &r), ERR_NONE);
+    assert_int_equal(r.what, PUMP_TIME);
+    assert_int_equal(fake_idled(e[0].c), 1);
+    pair_close(e);
+}
+
+static void *keys_run(void *arg)
+{
+    struct job *j = arg;
+    char c = 0;
+    for (unsigned i = 0; i < 200; i++) {
+        if (write(j->fd, "k", 1) != 1) break;
+        do wait_for(j[1].fd, POLLIN);
+        while (read(j[1].fd, &c, 1) != 1);
+        j->total++;
+    }
+    close(j->fd);
+    return NULL;
+}
+
+/* 200 keystrokes go to and fro, each after the last one's echo, beside a transfer that never lets the pipes run empty. */
+static void keystrokes_are_not_starved_by_bulk(void **state)
+{
+    (void)state;
+    struct end e[2];
+    int bsrc[2], bdst[2], ksrc[2], kdst[2], echo[2];
+    pair_open(e, WINDOW, 2, PUMP_FD_SOCKET);
+    pipe_open(bsrc), pipe_open(bdst), pipe_open(ksrc), pipe_open(kdst);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, echo), 0);
+    const struct pump_ends bulk0 = {.sink = -1, .sink_err = -1, .source = bsrc[0], .source_err = -1};
+    const struct pump_ends bulk1 = {.sink = bdst[1], .sink_err = -1, .source = -1, .source_err = -1};
+    const struct pump_ends key0 = {.sink = kdst[1], .sink_err = -1, .source = ksrc[0], .source_err = -1};
+    int loop[2];
+    pipe_open(loop);                                                /* what arrives goes straight back */
+    const struct pump_ends key1 = {.sink = loop[1], .sink_err = -1, .source = loop[0], .source_err = -1};
+    assert_int_equal(pump_attach(e[0].p, 0, &bulk0), ERR_NONE);
+    assert_int_equal(pump_attach(e[1].p, 0, &bulk1), ERR_NONE);
+    assert_int_equal(pump_attach(e[0].p, 1, &key0), ERR_NONE);
+    assert_int_equal(pump_attach(e[1].p, 1, &key1), ERR_NONE);
+    set_channels(&e[0], 2), set_channels(&e[1], 2);
+    struct job w = {.fd = bsrc[1], .seed = 3, .total = 64u << 20, .hash = 1}, r = {.fd = bdst[0], .hash = 1};
+    struct job keys[2] = {{.fd = ksrc[1]}, {.fd = kdst[0]}};
+    pthread_create(&w.thread, NULL, writer_run, &w);
+    pthread_create(&r.thread, NULL, reader_run, &r);
+    for (int i = 0; i < 2; i++) pthread_create(&e[i].thread, NULL, end_run, &e[i]);
+    pthread_create(&keys[0].thread, NULL, keys_run, keys);
+    pthread_join(keys[0].thread, NULL);
+    pthread_join(w.thread, NULL), pthread_join(r.thread, NULL);
+    for (int i = 0; i < 2; i++) pthread_join(e[i].thread, NULL);
+    assert_int_equal(keys[0].total, 200);
+    assert_true(r.hash == w.hash);
+    close(kdst[0]);
+    pair_close(e);
+}
+
+int main(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(source_end_becomes_eof_and_peer_eof_closes_the_sink),
+        cmocka_unit_test(held_eof_is_the_programs_to_send),
+        cmocka_unit_test(socket_ends_close_by_halves),
+        cmocka_unit_test(pty_end_is_eof_and_pty_is_not_closed_by_the_peers_eof),
+        cmocka_unit_test(broken_sink_sends_eow_and_swallows_the_rest),
+        cmocka_unit_test(stalled_sink_keeps_no_more_than_the_window),
+        cmocka_unit_test(closed_channel_still_writes_what_it_got),
+        cmocka_unit_test(filter_takes_bytes_out_and_wakes_the_program),
+        cmocka_unit_test(inherited_descriptor_is_never_written_beyond_its_room),
+        cmocka_unit_test(detached_channel_gives_its_data_to_the_program),
+        cmocka_unit_test(held_channel_leaves_the_bytes_in_the_pipe),
+        cmocka_unit_test(lost_connection_ends_with_the_data_that_came_before),
+        cmocka_unit_test(alarm_and_idle_trim_come_without_traffic),
+        cmocka_unit_test(keystrokes_are_not_starved_by_bulk),
+        cmocka_unit_test(bulk_arrives_whole_both_ways),
+        cmocka_unit_test(bulk_arrives_whole_over_nonblocking_descriptors),
+        cmocka_unit_test(bulk_arrives_whole_through_a_tiny_window),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
