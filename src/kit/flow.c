@@ -188,6 +188,7 @@ bool flow_drain(struct flow *f, struct conn *c, enum stream s)
             sink->blocked = true;
         } else {
             sink_broken(f, c, s);
+            moved = true;
         }
     }
     if (f->peer_eof && sink->fd >= 0 && sink->queue.n == 0 && !f->ends.is_pty) sink_close(f, s);

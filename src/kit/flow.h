@@ -55,7 +55,7 @@ void flow_release(struct flow *f);
 
 /* Received data, n views of one stream, to its sink; what would block is copied. ERR_NOMEM. */
 MUST_USE enum err flow_deliver(struct flow *f, struct conn *c, enum stream s, struct iovec *iov, size_t n);
-/* Write what waits. True if bytes moved. */
+/* Write what waits. True if it changed anything. */
 bool flow_drain(struct flow *f, struct conn *c, enum stream s);
 /* Nothing waits for any sink. */
 bool flow_drained(const struct flow *f);

@@ -305,8 +305,10 @@ MUST_USE static enum err pump_step(struct pump *p, uint64_t now_us, struct pump_
                 continue;
             }
         }
+        bool consumed = p->gather_count != 0;
         TRY(gather_deliver(p));
         TRY(e);
+        if (ev.type == EV_NONE && consumed) continue;   /* windows that reopened are flushed by conn_next */
         if (ev.type == EV_NONE) return ERR_NONE;
         pump_note(p, &ev);
         *out = (struct pump_ready){.what = PUMP_EVENT, .event = ev};

@@ -172,7 +172,7 @@ static void bulk_both_ways(uint32_t window, enum pump_fd_kind kind, uint64_t tot
     for (int i = 0; i < 2; i++) {
         assert_true(r[i].total == total);
         assert_true(r[i].hash == w[1 - i].hash);
-        assert_int_equal(fake_unconsumed(e[i].c, 0), 0);
+        assert_true(fake_idled(e[i].c) <= 2);           /* no wake-up was missed and made good by the idle timer */
     }
     pair_close(e);
 }
