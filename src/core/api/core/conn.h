@@ -47,6 +47,7 @@ struct conn_setup {
     unsigned channels_max;      /* 0: CHANNELS_MAX */
     uint32_t window;            /* initial receive window a channel; 0: WINDOW_START */
     bool guess_kex;             /* client: send the first kex packet with KEXINIT (first_kex_packet_follows) */
+    bool trace;                 /* keep the ring conn_trace() reads */
 };
 
 struct conn *conn_new(const struct conn_setup *setup);  /* NULL: out of memory or an unusable setup */
@@ -249,8 +250,9 @@ MUST_USE enum err chan_request(struct conn *c, uint32_t chan, const struct chann
 /* Room for payload inside the packet being built: empty if window, out buffer or a running key exchange forbid. Between
  * reserve and commit no other call on this conn. Commit n <= reserved; 0 cancels. */
 struct span chan_reserve(struct conn *c, uint32_t chan, enum stream s);
-/* The payload rooms of the next packets (at most n), each with `head` bytes left for the caller at its beginning; returns how many.
- * Rooms are to be filled in order; chan_commit()'s n counts the bytes over all of them. */
+/* The payload rooms of the next packets (at most n); returns how many. Before each room lie `head` bytes of the same packet for
+ * the caller to fill (out[i].p - head); they are not part of the room. Rooms are to be filled in order; chan_commit()'s n counts
+ * the bytes in rooms, heads not. */
 size_t chan_reserve_v(struct conn *c, uint32_t chan, enum stream s, size_t head, struct span *out, size_t n);
 void chan_commit(struct conn *c, uint32_t chan, enum stream s, size_t n);
 /* How many bytes chan_reserve_v could take now in all (0: wait). */
