@@ -6,6 +6,7 @@
 
 #include "crypto/cipher.h"
 
+#include "chacha.h"
 #include "fetch.h"
 
 enum { TAG_LEN = 16, LENGTH_LEN = 4, IV_LEN = 16, BLOCK = 64, POLY_KEY = 32 };
@@ -77,20 +78,41 @@ static enum err chacha_length(struct cipher *c, uint32_t seq, const uint8_t *hea
     return ERR_NONE;
 }
 
+/* Body and tag; head bytes in front are already done and only authenticated. */
+static enum err seal_body(struct cipher *c, uint8_t *p, size_t head, size_t n, uint8_t out[TAG_LEN])
+{
+    if (!xor_stream(c->body, p + head, p + head, n - head)) return ERR_CRYPTO;
+    return tag(c, p, n, out) ? ERR_NONE : ERR_CRYPTO;
+}
+
+static enum verdict open_body(struct cipher *c, uint8_t *p, size_t head, size_t n, const uint8_t expected[TAG_LEN])
+{
+    uint8_t made[TAG_LEN];
+    if (!tag(c, p, n, made) || bytes_verify(made, expected, TAG_LEN) != VERDICT_GOOD) return VERDICT_BAD;
+    return xor_stream(c->body, p + head, p + head, n - head) ? VERDICT_GOOD : VERDICT_BAD;
+}
+
 static enum err chacha_seal(struct cipher *c, uint32_t seq, uint8_t *p, size_t n)
 {
     if (n < LENGTH_LEN || n > INT32_MAX || !begin(c, seq)) return ERR_CRYPTO;
     if (!set_nonce(c->head, seq) || !xor_stream(c->head, p, p, LENGTH_LEN)) return ERR_CRYPTO;
-    if (!xor_stream(c->body, p + LENGTH_LEN, p + LENGTH_LEN, n - LENGTH_LEN)) return ERR_CRYPTO;
-    return tag(c, p, n, p + n) ? ERR_NONE : ERR_CRYPTO;
+    return seal_body(c, p, LENGTH_LEN, n, p + n);
 }
 
 static enum verdict chacha_open(struct cipher *c, uint32_t seq, uint8_t *p, size_t n)
 {
-    uint8_t expected[TAG_LEN];
-    if (n < LENGTH_LEN || n > INT32_MAX || !begin(c, seq) || !tag(c, p, n, expected)) return VERDICT_BAD;
-    if (bytes_verify(expected, p + n, TAG_LEN) != VERDICT_GOOD) return VERDICT_BAD;
-    return xor_stream(c->body, p + LENGTH_LEN, p + LENGTH_LEN, n - LENGTH_LEN) ? VERDICT_GOOD : VERDICT_BAD;
+    if (n < LENGTH_LEN || n > INT32_MAX || !begin(c, seq)) return VERDICT_BAD;
+    return open_body(c, p, LENGTH_LEN, n, p + n);
+}
+
+enum err chacha_file_run(bool encrypt, const uint8_t *key, struct span data, uint8_t *tag_bytes)
+{
+    struct cipher *c = chacha_new(&cipher_chacha20_poly1305, CIPHER_SEAL, key, NULL);
+    enum err e = c && begin(c, 0) ? ERR_NONE : ERR_CRYPTO;
+    if (e == ERR_NONE && encrypt) e = seal_body(c, data.p, 0, data.n, tag_bytes);
+    else if (e == ERR_NONE && open_body(c, data.p, 0, data.n, tag_bytes) != VERDICT_GOOD) e = ERR_PASSPHRASE;
+    chacha_free(c);
+    return e;
 }
 
 /* No block limit worth naming: RFC 4344's packet count comes first. The bytes are bounded by the transport's 2^40. */

@@ -199,6 +199,15 @@ static void op_stream(const struct call *c)         /* cipher key iv data -> dat
     alg->free(cipher);
 }
 
+static void op_bcrypt(const struct call *c)         /* rounds length pass salt -> key */
+{
+    struct secret key CLEANUP(secret_clear) = {0};
+    if (secret_new(&key, (size_t)atoi(c->word[1])) != ERR_NONE) abort();
+    enum err e = bcrypt_pbkdf(c->arg[2], c->arg[3], (uint32_t)atoi(c->word[0]), (struct span){key.p, key.n});
+    if (e != ERR_NONE) return say_err(e);
+    say_hex(secret_bytes(&key));
+}
+
 static const struct {
     const char *name;
     size_t args;
@@ -207,7 +216,7 @@ static const struct {
     {"mlkem_keygen", 2, op_mlkem_keygen}, {"mlkem_encaps", 3, op_mlkem_encaps}, {"mlkem_decaps", 3, op_mlkem_decaps},
     {"kex_finish", 3, op_kex_finish}, {"kex_reply", 3, op_kex_reply}, {"ed25519_verify", 3, op_ed25519_verify},
     {"aead_seal", 5, op_aead_seal}, {"ecdh", 3, op_ecdh}, {"ec_point", 2, op_ec_point}, {"ecdsa_verify", 5, op_ecdsa_verify},
-    {"rsa_verify", 5, op_rsa_verify}, {"mac", 4, op_mac}, {"stream", 4, op_stream},
+    {"rsa_verify", 5, op_rsa_verify}, {"mac", 4, op_mac}, {"stream", 4, op_stream}, {"bcrypt", 4, op_bcrypt},
 };
 
 static void run_line(char *line)

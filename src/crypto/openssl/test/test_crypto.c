@@ -176,6 +176,56 @@ static void macs_depend_on_every_input(void **state)
     }
 }
 
+static void bcrypt_matches_known_answers(void **state)
+{
+    (void)state;
+    uint8_t key[48];
+    /* made with the Python package bcrypt */
+    assert_int_equal(bcrypt_pbkdf(BYTES_LIT("password"), BYTES_LIT("salt"), 4, (struct span){key, 32}), ERR_NONE);
+    assert_memory_equal(key, "\x5b\xbf\x0c\xc2\x93\x58\x7f\x1c\x36\x35\x55\x5c\x27\x79\x65\x98"
+                             "\xd4\x7e\x57\x90\x71\xbf\x42\x7e\x9d\x8f\xbe\x84\x2a\xba\x34\xd9", 32);
+    assert_int_equal(bcrypt_pbkdf(BYTES_LIT("pass phrase"), BYTES_LIT("0123456789abcdef"), 2, (struct span){key, 48}), ERR_NONE);
+    assert_memory_equal(key, "\xbc\x48\xae\x5f\x3d\x7a\x53\x58\xec\xef\x9a\x91\x8a\xb3\xf4\x98\x5d\xf3\xa2\xd6\x3a\x29\x74\x4a"
+                             "\x26\xcc\x0e\x16\xbf\x1e\xb7\x3a\xc6\x99\x1a\xe6\xdf\xcf\x84\x45\xf5\x33\xfc\xdd\x9f\xe9\x46\x81", 48);
+    assert_int_equal(bcrypt_pbkdf((struct bytes){0}, BYTES_LIT("salt"), 4, (struct span){key, 32}), ERR_USAGE);
+    assert_int_equal(bcrypt_pbkdf(BYTES_LIT("a"), BYTES_LIT("salt"), 0, (struct span){key, 32}), ERR_RANGE);
+    assert_int_equal(bcrypt_pbkdf(BYTES_LIT("a"), BYTES_LIT("salt"), 1U << 20, (struct span){key, 32}), ERR_RANGE);
+}
+
+static void file_ciphers_round_trip(void **state)
+{
+    (void)state;
+    uint8_t key[64] = {3}, iv[16] = {4}, data[64], clear[64], tag[16];
+    const char *name;
+    for (size_t i = 0; i < sizeof clear; i++) clear[i] = (uint8_t)i;
+    for (size_t i = 0; (name = file_cipher_name(i)); i++) {
+        const struct file_cipher *c = file_cipher_find(bytes_str(name));
+        assert_non_null(c);
+        memcpy(data, clear, sizeof data);
+        assert_int_equal(file_cipher_run(c, true, key, iv, (struct span){data, 64}, tag), ERR_NONE);
+        assert_memory_not_equal(data, clear, 64);
+        if (c->tag_len) {
+            tag[3] ^= 1;
+            uint8_t other[64];
+            memcpy(other, data, sizeof other);
+            assert_int_equal(file_cipher_run(c, false, key, iv, (struct span){other, 64}, tag), ERR_PASSPHRASE);
+            tag[3] ^= 1;
+        }
+        assert_int_equal(file_cipher_run(c, false, key, iv, (struct span){data, 64}, tag), ERR_NONE);
+        assert_memory_equal(data, clear, 64);
+        assert_int_equal(file_cipher_run(c, true, key, iv, (struct span){data, 63}, tag), ERR_LENGTH);
+    }
+    assert_null(file_cipher_find(BYTES_LIT("none")));
+}
+
+static void hmac_sha1_matches_a_known_answer(void **state)
+{
+    (void)state;
+    uint8_t out[20];    /* RFC 2202 case 2 */
+    assert_int_equal(hmac_sha1(BYTES_LIT("Jefe"), BYTES_LIT("what do ya want for nothing?"), out), ERR_NONE);
+    assert_memory_equal(out, "\xef\xfc\xdf\x6a\xe5\xeb\x2f\xa2\xd2\x74\x16\xd5\xf1\x84\xdf\x9c\x25\x9a\x7c\x79", 20);
+}
+
 static void hashes_match_known_answers(void **state)
 {
     (void)state;
@@ -217,7 +267,8 @@ int main(void)
         cmocka_unit_test(aead_opens_only_what_was_sealed), cmocka_unit_test(ed25519_signs_and_refuses_all_else),
         cmocka_unit_test(ecdsa_signs_and_refuses_all_else),
         cmocka_unit_test(rsa_signs_and_refuses_all_else), cmocka_unit_test(macs_depend_on_every_input),
-        cmocka_unit_test(hashes_match_known_answers), cmocka_unit_test(default_lists_name_only_what_is_built),
+        cmocka_unit_test(bcrypt_matches_known_answers), cmocka_unit_test(file_ciphers_round_trip),
+        cmocka_unit_test(hmac_sha1_matches_a_known_answer), cmocka_unit_test(hashes_match_known_answers), cmocka_unit_test(default_lists_name_only_what_is_built),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
