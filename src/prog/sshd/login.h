@@ -174,14 +174,15 @@ void session_ends_close(struct session *s);
 struct session_exit {
     bool by_signal;
     uint32_t status;            /* exit status, or */
-    char signal[16];            /* "TERM" without SIG, RFC 4254 6.10; others as "SIG@openssh.com"-like names */
+    char signal[16];            /* "TERM" without SIG, RFC 4254 6.10; all others "SIG@openssh.com" */
     bool core;
 };
 /* Never waits. ERR_AGAIN: it still runs. ERR_NONE: it ended and was reaped; pid and pidfd are gone. Records the logout of its terminal. */
 MUST_USE enum err session_reap(struct session *s, const struct account *a, struct session_exit *out);
 /* "signal" request: to the process group, sent by a process of the user. ERR_DENIED (forced command, subsystem), ERR_UNSUPPORTED (name). */
 MUST_USE enum err session_signal(const struct session *s, const struct account *a, const char *name);
-/* The connection is over: HUP to the group, logout recorded, descriptors closed. Does not wait: SIGHUP by the master's end does the rest. */
+/* The connection is over: logout recorded, descriptors closed. What runs on without a terminal runs on, as with OpenSSH; the end of a
+ * terminal's master hangs its processes up. */
 void session_close(struct session *s, const struct account *a);
 /* What follows "sshd: " in the process title: "bob@pts/3,pts/4" or "bob@notty", "bob [priv]" is the caller's. */
 void session_title(const struct account *a, const struct session *sessions, size_t n, char *out, size_t size);

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: ISC */
+/* The user's side of a session: from the fork in the warden to the exec of the shell. Nothing here has a privilege after
+ * account_become(); what fails is told to the user on the session's own stderr. */
+#include <errno.h>
+#include <fcntl.h>
+#include <paths.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "conf/sshd.h"
+#include "key/authorized_keys.h"
+#include "os/message.h"
+#include "os/pty.h"
+#include "os/user.h"
+#include "sshd/session.h"
+
+#define WARDEN_FD 3
+#define TEXT_FILE_MAX 65536
+#define STATUS_NOLOGIN 254      /* what OpenSSH ends such a session with */
+
+static void say(const char *fmt, ...) PRINTF_LIKE(1, 2);
+static void say(const char *fmt, ...)
+{
+    char text[4096];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    if (n > (int)sizeof text - 1) n = (int)sizeof text - 1;
+    ssize_t done = n > 0 ? write(2, text, (size_t)n) : 0;
+    (void)done;
+}
+
+static bool text_out(int fd, const char *text, size_t n)
+{
+    while (n > 0) {
+        ssize_t done = write(fd, text, n);
+        if (done < 0 && errno == EINTR) continue;
+        if (done <= 0) return false;
+        text += done;
+        n -= (size_t)done;
+    }
+    return true;
+}
+
+/* A text file of the administrator's, copied out. False: there is none. */
+static bool file_out(const char *path, int to)
+{
+    char buf[4096];
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0) return false;
+    size_t left = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? TEXT_FILE_MAX : 0;
+    while (left > 0) {
+        ssize_t n = read(fd, buf, left < sizeof buf ? left : sizeof buf);
+        if (n <= 0 || !text_out(to, buf, (size_t)n)) break;
+        left -= (size_t)n;
+    }
+    close(fd);
+    return true;
+}
+
+/* ---- the terminal ---- */
+
+/* The terminal is the user's from birth; the master goes to the warden, and only the face will keep it. */
+static enum err terminal_stand(const struct session_pty *want, struct session_report *report, struct session_go *go)
+{
+    struct pty p;
+    struct message got;
+    TRY(pty_open(&p));
+    TRY(pty_control(p.slave));
+    TRY(tty_modes_apply(p.slave, bytes_of(want->modes, want->modes_n)));
+    pty_resize(p.slave, want->cols, want->rows, want->width_px, want->height_px);
+    const int fds[2] = {p.master, p.slave};
+    memcpy(report->tty, p.name, sizeof report->tty);
+    TRY(message_send(WARDEN_FD, report, sizeof *report, fds, 2, true));
+    for (int i = 0; i < 3; i++)
+        if (dup2(p.slave, i) < 0) return ERR_SYSTEM;
+    pty_close(&p);
+    TRY(message_recv(WARDEN_FD, go, sizeof *go, true, &got));
+    message_close_fds(&got);
+    close(WARDEN_FD);
+    return got.n == sizeof *go ? ERR_NONE : ERR_FORMAT;
+}
+
+/* ---- what a login says ---- */
+
+static bool login_is_quiet(const struct session_spec *spec, const struct session_plan *plan)
+{
+    char path[sizeof spec->account->home + 16];
+    struct stat st;
+    if (plan->command) return true;
+    snprintf(path, sizeof path, "%s/.hushlogin", spec->account->home);
+    return stat(path, &st) == 0;
+}
+
+static void days_out(const char *what, int32_t days)
+{
+    char text[128];
+    if (days < 0) return;
+    int n = snprintf(text, sizeof text, "Your %s will expire in %d day%s.\n", what, days, days == 1 ? "" : "s");
+    text_out(1, text, (size_t)n);
+}
+
+static void last_login_out(const struct session_go *go)
+{
+    char when[64], host[300], text[400];
+    time_t t = (time_t)go->last_login;
+    if (go->last_login == 0 || !ctime_r(&t, when)) return;
+    when[strcspn(when, "\n")] = 0;
+    escape_str(bytes_str(go->last_host), host, sizeof host);
+    int n = snprintf(text, sizeof text, "Last login: %s%s%s\r\n", when, host[0] ? " from " : "", host);
+    text_out(1, text, (size_t)n);
+}
+
+static void login_greet(const struct session_spec *spec, const struct session_plan *plan, const struct session_go *go)
+{
+    if (login_is_quiet(spec, plan)) return;
+    if (spec->notices) text_out(1, spec->notices, strlen(spec->notices));
+    days_out("account", spec->account->expires_days);
+    days_out("password", spec->account->password_days);
+    if (spec->conf->print_last_log) last_login_out(go);
+    if (spec->conf->print_motd) file_out("/etc/motd", 1);
+}
+
+static void nologin_obey(const struct session_spec *spec)
+{
+    if (spec->account->uid != 0 && file_out(_PATH_NOLOGIN, 2)) _exit(STATUS_NOLOGIN);
+}
+
+/* The password has expired: passwd(1) and nothing else, and only where it can ask. */
+static NORETURN void password_change(const struct session_spec *spec, char **env)
+{
+    char name[] = "passwd";
+    char *const argv[] = {name, NULL};
+    say("WARNING: Your password has expired.\n");
+    if (!spec->pty) {
+        say("Password change required but no TTY available.\n");
+        _exit(1);
+    }
+    say("You must change your password now and login again!\n");
+    execve("/usr/bin/passwd", argv, env);
+    say("passwd: %s\n", strerror(errno));
+    _exit(1);
+}
+
+/* ---- rc files ---- */
+
+/* Runs a program to its end, with nothing to read. */
+static void run(const char *path, char *const argv[], char **env)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        if (null >= 0 && dup2(null, 0) == 0) execve(path, argv, env);
+        _exit(127);
+    }
+    if (pid < 0) {
+        say("Could not run %s\n", argv[0]);
+        return;
+    }
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) continue;
+}
+
+/* sshd(8), LOGIN PROCESS step 8: ~/.ssh/rc by /bin/sh through the user's shell, else /etc/ssh/sshrc. */
+static void rc_run(const struct session_spec *spec, const struct session_plan *plan, char *shell, char *shell_name, char **env)
+{
+    struct stat st;
+    bool user_rc = spec->conf->permit_user_rc && (!spec->options || spec->options->permit_user_rc) && !plan->is_subsystem;
+    if (user_rc && stat(".ssh/rc", &st) == 0) {
+        char minus_c[] = "-c", command[] = "/bin/sh .ssh/rc";
+        char *const argv[] = {shell_name, minus_c, command, NULL};
+        run(shell, argv, env);
+    } else if (stat("/etc/ssh/sshrc", &st) == 0) {
+        char sh[] = "sh", file[] = "/etc/ssh/sshrc";
+        char *const argv[] = {sh, file, NULL};
+        run("/bin/sh", argv, env);
+    }
+}
+
+/* ---- the shell ---- */
+
+static NORETURN void shell_exec(const struct session_plan *plan, char *shell, char *shell_name, char **env)
+{
+    char dashed[sizeof((struct account *)0)->shell + 1], minus_c[] = "-c";
+    char *command = plan->command ? strdup(plan->command) : NULL;
+    snprintf(dashed, sizeof dashed, "-%s", shell_name);
+    char *const login[] = {dashed, NULL}, *const with_command[] = {shell_name, minus_c, command, NULL};
+    if (plan->command && !command) _exit(1);
+    execve(shell, plan->command ? with_command : login, env);
+    say("%s: %s\n", shell, strerror(errno));
+    _exit(1);
+}
+
+static NORETURN void user_begin(const struct session_spec *spec, const struct session_plan *plan, const char *tty)
+{
+    struct environ_list env = {0};
+    char shell[sizeof spec->account->shell];
+    memcpy(shell, spec->account->shell, sizeof shell);
+    char *slash = strrchr(shell, '/'), *name = slash ? slash + 1 : shell;
+    environ_build(&env, spec, plan, tty);
+    if (spec->change_password) password_change(spec, env.v);
+    if (chdir(spec->account->home) != 0) say("Could not chdir to home directory %s: %s\n", spec->account->home, strerror(errno));
+    rc_run(spec, plan, shell, name, env.v);
+    shell_exec(plan, shell, name, env.v);
+}
+
+/* Limits and identity; the last steps that need root. */
+static void rights_take(const struct session_spec *spec)
+{
+    mode_t mask = umask(022);
+    umask(mask | 022);
+    if (limits_restore() != ERR_NONE) {
+        say("sshd: cannot set resource limits: %s\n", strerror(errno));
+        _exit(1);
+    }
+    if (account_become(spec->account) != ERR_NONE) {
+        say("sshd: cannot become user %s\n", spec->account->name);
+        _exit(1);
+    }
+}
+
+void session_child(const struct session_spec *spec, const struct session_plan *plan)
+{
+    struct session_report report = {0};
+    struct session_go go = {0};
+    rights_take(spec);
+    if (spec->pty) {
+        if (terminal_stand(spec->pty, &report, &go) != ERR_NONE) _exit(1);
+    } else if (setsid() < 0) {
+        _exit(1);
+    }
+    nologin_obey(spec);
+    if (spec->pty && !spec->change_password) login_greet(spec, plan, &go);
+    user_begin(spec, plan, spec->pty ? report.tty : NULL);
+}
