@@ -9,6 +9,10 @@ const struct kex_alg *const kex_all[] = {
     &kex_ecdh_nistp256,
     &kex_ecdh_nistp384,
     &kex_ecdh_nistp521,
+    &kex_dh_gex_sha256,
+    &kex_dh_group16_sha512,
+    &kex_dh_group18_sha512,
+    &kex_dh_group14_sha256,
     &kex_mlkem768nistp256_sha256,
     &kex_mlkem1024nistp384_sha384,
     NULL,
@@ -36,7 +40,8 @@ const struct mac_alg *const mac_all[] = {
 
 #define KEX_BOTH \
     "mlkem768x25519-sha256,curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521"
-const char kex_default_client[] = KEX_BOTH;
+const char kex_default_client[] = KEX_BOTH
+    ",diffie-hellman-group-exchange-sha256,diffie-hellman-group16-sha512,diffie-hellman-group18-sha512,diffie-hellman-group14-sha256";
 const char kex_default_server[] = KEX_BOTH;
 const char cipher_default[] =
     "chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,aes256-gcm@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr";

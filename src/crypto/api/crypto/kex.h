@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Key exchange methods as records. What travels between the two sides is two strings (or mpints, whose wire form is the same:
- * u32 length, bytes): the client's public value and the server's. The transport frames them; the record makes and
- * checks them and yields the shared secret in the very form in which it enters the exchange hash. */
+ * u32 length, bytes): the client's public value and the server's. The transport frames them; for the shapes DH and GEX
+ * they are unsigned big endian numbers, whose sign byte is the transport's matter. The record makes and checks them and yields the shared secret in the very form in which it enters the exchange hash. */
 #ifndef CRYPTO_KEX_H
 #define CRYPTO_KEX_H
 
@@ -30,7 +30,7 @@ struct kex_alg {
     enum kex_shape shape;
     const struct hash_alg *hash;
     bool post_quantum;
-    /* Client, first step: a fresh key; its public value (mpint body for DH) is appended to public_value raw, without
+    /* Client, first step: a fresh key; its public value is appended to public_value raw, without
      * length. For shape GEX `group` is the server's (checked here: size, safe range of g); else NULL. */
     enum err (*start)(const struct kex_alg *alg, const struct random *random, const struct kex_group *group,
                       struct wr *public_value, struct kex_state **out);

@@ -42,6 +42,54 @@ static void each_kex_agrees_and_refuses_wrong_lengths(void **state)
     }
 }
 
+static void dh_refuses_numbers_out_of_range(void **state)
+{
+    (void)state;
+    const struct kex_alg *alg = &kex_dh_group14_sha256;
+    static const uint8_t zero[1] = {0}, one[1] = {1}, two[1] = {2}, few[1] = {7};
+    static uint8_t huge[257];
+    memset(huge, 0xff, sizeof huge);
+    const struct bytes bad[] = {{0}, {zero, 1}, {one, 1}, {two, 1}, {few, 1}, {huge, 256}, {huge, 257}, {huge, sizeof huge}};
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        struct wr w CLEANUP(wr_clear) = wr_heap(KEX_PUBLIC_MAX);
+        struct secret secret CLEANUP(secret_clear) = {0};
+        assert_int_equal(alg->reply(alg, &random_libcrypto, NULL, bad[i], &w, &secret), ERR_KEX);
+        assert_null(secret.p);
+    }
+}
+
+/* GEX takes a group from a peer: the one of group14 works, small, even and huge ones and bad generators do not. */
+static void gex_checks_the_group(void **state)
+{
+    (void)state;
+    const struct kex_alg *alg = &kex_dh_gex_sha256;
+    static uint8_t p[8192 / 8 + 8], g[1] = {2}, one[1] = {1};
+    for (size_t i = 0; i < sizeof p; i++) p[i] = (uint8_t)(i * 37 + 129);
+    p[0] = 0xff;
+    const struct { size_t bytes; uint8_t last; struct bytes g; enum err err; } cases[] = {
+        {256, 0x0b, {g, 1}, ERR_NONE}, {1024, 0x0b, {g, 1}, ERR_NONE}, {256, 0x0a, {g, 1}, ERR_KEX}, {255, 0x0b, {g, 1}, ERR_KEX},
+        {1025, 0x0b, {g, 1}, ERR_KEX}, {1030, 0x0b, {g, 1}, ERR_KEX}, {256, 0x0b, {one, 1}, ERR_KEX}, {256, 0x0b, {0}, ERR_KEX}, {256, 0x0b, {p, 256}, ERR_KEX}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct wr w CLEANUP(wr_clear) = wr_heap(KEX_PUBLIC_MAX), v CLEANUP(wr_clear) = wr_heap(KEX_PUBLIC_MAX);
+        struct kex_state *s = NULL;
+        uint8_t saved = p[cases[i].bytes - 1];
+        struct kex_group group = {{p, cases[i].bytes}, cases[i].g};
+        p[cases[i].bytes - 1] = cases[i].last;
+        assert_int_equal(alg->start(alg, &random_libcrypto, &group, &w, &s), cases[i].err);
+        if (s) {
+            struct secret a CLEANUP(secret_clear) = {0}, b CLEANUP(secret_clear) = {0};
+            assert_int_equal(alg->reply(alg, &random_libcrypto, &group, wr_bytes(&w), &v, &a), ERR_NONE);
+            assert_int_equal(alg->finish(s, wr_bytes(&v), &b), ERR_NONE);
+            assert_true(bytes_equal(secret_bytes(&a), secret_bytes(&b)));
+            alg->free(s);
+        }
+        p[cases[i].bytes - 1] = saved;
+    }
+    struct wr w CLEANUP(wr_clear) = wr_heap(KEX_PUBLIC_MAX);
+    struct kex_state *s;
+    assert_int_equal(alg->start(alg, &random_libcrypto, NULL, &w, &s), ERR_USAGE);
+}
+
 static void aead_opens_only_what_was_sealed(void **state)
 {
     (void)state;
@@ -264,6 +312,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(warm_up_works), cmocka_unit_test(each_kex_agrees_and_refuses_wrong_lengths),
+        cmocka_unit_test(dh_refuses_numbers_out_of_range), cmocka_unit_test(gex_checks_the_group),
         cmocka_unit_test(aead_opens_only_what_was_sealed), cmocka_unit_test(ed25519_signs_and_refuses_all_else),
         cmocka_unit_test(ecdsa_signs_and_refuses_all_else),
         cmocka_unit_test(rsa_signs_and_refuses_all_else), cmocka_unit_test(macs_depend_on_every_input),
