@@ -8,7 +8,21 @@
 static const struct {
     const struct hash_alg *hash;
     const char *name;
-} how_rows[] = {[FINGERPRINT_SHA256] = {&hash_sha256, "SHA256"}, [FINGERPRINT_MD5] = {&hash_md5, "MD5"}};
+} how_rows[] = {
+    [FINGERPRINT_SHA256] = {&hash_sha256, "SHA256"}, [FINGERPRINT_MD5] = {&hash_md5, "MD5"},
+    [FINGERPRINT_SHA1] = {&hash_sha1, "SHA1"},       [FINGERPRINT_SHA384] = {&hash_sha384, "SHA384"},
+    [FINGERPRINT_SHA512] = {&hash_sha512, "SHA512"},
+};
+
+bool fingerprint_find(struct bytes name, enum fingerprint *out)
+{
+    for (size_t i = 0; i < COUNT_OF(how_rows); i++)
+        if (text_equal_fold(name, bytes_str(how_rows[i].name))) {
+            *out = (enum fingerprint)i;
+            return true;
+        }
+    return false;
+}
 
 void fingerprint_write(struct wr *w, struct bytes blob, enum fingerprint how)
 {

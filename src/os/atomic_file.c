@@ -127,13 +127,19 @@ enum err atomic_file_write(const char *path, struct bytes content, mode_t mode)
 
 /* ---- reading ---- */
 
+/* Names of descriptors that are open already: to read such a pipe waits for nobody unknown. */
+static bool is_open_already(const char *path)
+{
+    return strcmp(path, "/dev/stdin") == 0 || strncmp(path, "/dev/fd/", 8) == 0 || strncmp(path, "/proc/self/fd/", 14) == 0;
+}
+
 static enum err file_open(const char *path, bool stdin_too, int *out)
 {
-    bool input = stdin_too && strcmp(path, "-") == 0;
-    int fd = input ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    bool input = stdin_too && strcmp(path, "-") == 0, open_already = input || is_open_already(path);
+    int fd = input ? dup(STDIN_FILENO) : open(path, O_RDONLY | (open_already ? 0 : O_NONBLOCK) | O_NOCTTY | O_CLOEXEC);
     if (fd < 0) return ERR_SYSTEM;
     struct stat st;
-    if (fstat(fd, &st) != 0 || (!input && !S_ISREG(st.st_mode)) || S_ISDIR(st.st_mode)) {
+    if (fstat(fd, &st) != 0 || (!open_already && !S_ISREG(st.st_mode)) || S_ISDIR(st.st_mode)) {
         close(fd);
         errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
         return ERR_DENIED;

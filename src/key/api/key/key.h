@@ -35,8 +35,10 @@ MUST_USE enum verdict pubkey_verify(const struct pubkey *k, const struct sig_alg
 /* The type name of a key blob (its first string) without parsing the rest; empty when there is none. */
 struct bytes key_blob_type(struct bytes blob);
 
-/* "SHA256:base64" (no padding) or "MD5:aa:bb:..". */
-enum fingerprint { FINGERPRINT_SHA256, FINGERPRINT_MD5 };
+/* "SHA256:base64" (no padding; SHA1, SHA384, SHA512 likewise) or "MD5:aa:bb:..". */
+enum fingerprint { FINGERPRINT_SHA256, FINGERPRINT_MD5, FINGERPRINT_SHA1, FINGERPRINT_SHA384, FINGERPRINT_SHA512 };
+/* By the hash's name, letter case aside; false: no such. */
+bool fingerprint_find(struct bytes name, enum fingerprint *out);
 void fingerprint_write(struct wr *w, struct bytes blob, enum fingerprint how);
 /* The 11 lines of random art with its frame, each ended by \n except the last. */
 void randomart_write(struct wr *w, struct bytes blob, enum fingerprint how, const struct pubkey *k);

@@ -16,8 +16,9 @@ MUST_USE enum err atomic_file_write(const char *path, struct bytes content, mode
 MUST_USE enum err atomic_file_replace(const char *path, const char *backup, struct bytes content, mode_t mode);
 
 /* A whole regular file of at most max bytes, without blocking on a FIFO and without trusting its size. `facts` (may be NULL) is the
- * fstat of what was read. path "-" is standard input where `stdin_too`. ERR_SYSTEM with errno (ENOENT, EACCES ...);
- * ERR_DENIED: neither a regular file nor (stdin_too) a pipe, errno EISDIR for a folder else EINVAL; ERR_TOO_LONG. */
+ * fstat of what was read. path "-" is standard input where `stdin_too`; what is open already (/dev/stdin, /dev/fd/N, as a shell's
+ * <(...) gives) may be a pipe, too. ERR_SYSTEM with errno (ENOENT, EACCES ...); ERR_DENIED: not a regular file, errno EISDIR for
+ * a folder else EINVAL; ERR_TOO_LONG. */
 MUST_USE enum err file_read(const char *path, size_t max, bool stdin_too, struct secret *out, struct stat *facts);
 
 #endif

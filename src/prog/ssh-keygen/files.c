@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: ISC */
+/* Key files: which one, loading, saving, showing. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "crypto/sign.h"
+#include "keygen.h"
+
+#define BANNER "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@"
+
+/* ---- which file ---- */
+
+static const char *default_name(const char *type)
+{
+    static const struct {
+        const char *word, *name;
+    } rows[] = {{"ed25519", "id_ed25519"}, {"ecdsa", "id_ecdsa"}, {"rsa", "id_rsa"}};
+    for (size_t i = 0; type && i < COUNT_OF(rows); i++)
+        if (strcasestr(type, rows[i].word)) return rows[i].name;
+    return rows[0].name;
+}
+
+void need_file(struct options *o, const char *prompt)
+{
+    char answer[1024];
+    if (o->have_file) return;
+    int n = snprintf(o->file, sizeof o->file, "%s/.ssh/%s", o->home, default_name(o->type));
+    if (n < 0 || (size_t)n >= sizeof o->file) fatal("Identity filename too long");
+    printf("%s (%s): ", prompt, o->file);
+    if (!read_answer(answer, sizeof answer)) exit(1);
+    if (answer[0]) snprintf(o->file, sizeof o->file, "%s", answer);
+    o->have_file = true;
+}
+
+void need_existing(const struct options *o)
+{
+    struct stat st;
+    if (stat(o->file, &st) != 0) fatal("%s: %s", o->file, strerror(errno));
+}
+
+/* ---- loading ---- */
+
+/* A private key that others can read is no longer private: only its owner's files are judged, as OpenSSH does. */
+static enum err permissions_check(const char *path, const struct stat *st)
+{
+    if (st->st_uid != getuid() || (st->st_mode & 077) == 0) return ERR_NONE;
+    say(BANNER);
+    say("@         WARNING: UNPROTECTED PRIVATE KEY FILE!          @");
+    say(BANNER);
+    say("Permissions 0%3.3o for '%s' are too open.", (unsigned)st->st_mode & 0777, path);
+    say("It is required that your private key files are NOT accessible by others.");
+    say("This private key will be ignored.");
+    errno = EACCES;
+    return ERR_DENIED;
+}
+
+enum err private_read(const char *path, struct secret *out)
+{
+    struct secret text CLEANUP(secret_clear) = {0};
+    struct stat st;
+    TRY(file_read(path, KEY_FILE_MAX, false, &text, &st));
+    TRY(permissions_check(path, &st));
+    secret_clear(out);
+    *out = text;
+    text = (struct secret){0};
+    return ERR_NONE;
+}
+
+void identity_drop(struct identity *id)
+{
+    privkey_drop(&id->key);
+    wr_clear(&id->comment);
+    secret_clear(&id->passphrase);
+}
+
+enum err identity_load(const struct options *o, const char *given, const char *prompt, struct identity *out)
+{
+    struct secret text CLEANUP(secret_clear) = {0};
+    struct identity id CLEANUP(identity_drop) = {.comment = wr_heap(KEY_FILE_MAX)};
+    TRY(private_read(o->file, &text));
+    enum err e = privkey_file_parse(secret_bytes(&text), bytes_of(NULL, 0), &id.key, &id.comment);
+    if (e == ERR_PASSPHRASE) {
+        struct prompt p = {.text = prompt, .stdin_too = true};
+        if (given) TRY(secret_copy(&id.passphrase, bytes_str(given)));
+        else if (prompt_ask(&p, &id.passphrase) != ERR_NONE) TRY(secret_new(&id.passphrase, 0));
+        e = privkey_file_parse(secret_bytes(&text), secret_bytes(&id.passphrase), &id.key, &id.comment);
+    }
+    TRY(e);
+    *out = id;
+    id = (struct identity){0};
+    return ERR_NONE;
+}
+
+/* ---- passphrases ---- */
+
+static void ask_or_stop(const char *prompt, struct secret *out)
+{
+    struct prompt p = {.text = prompt, .stdin_too = true};
+    fflush(stdout);
+    /* A dialogue that was closed is not the wish for an unprotected key. */
+    if (prompt_ask(&p, out) != ERR_NONE) fatal("No passphrase given");
+}
+
+void passphrase_new(const char *prompt, const char *mismatch, bool again, struct secret *out)
+{
+    for (;;) {
+        struct secret second CLEANUP(secret_clear) = {0};
+        ask_or_stop(prompt, out);
+        ask_or_stop("Enter same passphrase again: ", &second);
+        if (out->n == second.n && bytes_verify(out->p, second.p, out->n) == VERDICT_GOOD) return;
+        printf("%s\n", mismatch);
+        if (!again) exit(1);
+    }
+}
+
+/* ---- saving ---- */
+
+enum err private_save(const struct options *o, const struct privkey *k, struct bytes passphrase, struct bytes comment,
+                      const char *path)
+{
+    struct wr text CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
+    struct privkey_file_how how = {.passphrase = passphrase, .cipher = o->cipher, .rounds = o->rounds};
+    TRY(privkey_file_write(k, comment, &how, &random_libcrypto, &text));
+    return atomic_file_write(path, wr_bytes(&text), 0600);
+}
+
+enum err public_save(const struct pubkey *k, struct bytes comment, const char *path)
+{
+    struct wr text CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
+    pubkey_line_write(&text, k, comment);
+    wr_u8(&text, '\n');
+    TRY(wr_done(&text));
+    return atomic_file_write(path, wr_bytes(&text), 0644);
+}
+
+/* ---- showing ---- */
+
+void print_randomart(const struct options *o, const struct pubkey *k)
+{
+    struct wr w CLEANUP(wr_clear) = wr_heap(4096);
+    randomart_write(&w, pubkey_blob(k), o->hash, k);
+    if (wr_done(&w) != ERR_NONE) fatal("randomart: %s", reason(wr_done(&w)));
+    printf("%.*s\n", (int)w.n, (const char *)w.p);
+}
+
+void print_fingerprint(const struct options *o, const struct pubkey *k, struct bytes comment)
+{
+    struct wr w CLEANUP(wr_clear) = wr_heap(4096);
+    fingerprint_write(&w, pubkey_blob(k), o->hash);
+    if (wr_done(&w) != ERR_NONE) fatal("fingerprint: %s", reason(wr_done(&w)));
+    printf("%zu %.*s ", pubkey_bits(k), (int)w.n, (const char *)w.p);
+    print_text(comment);
+    printf(" (%s)\n", pubkey_short_name(k));
+    if (o->verbose) print_randomart(o, k);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: ISC */
+/* What the parts of ssh-keygen share: the command line, messages, loading and saving keys. */
+#ifndef SSH_KEYGEN_H
+#define SSH_KEYGEN_H
+
+#include <limits.h>
+
+#include "key/key.h"
+#include "os/atomic_file.h"
+#include "os/prompt.h"
+
+struct options {
+    bool quiet, fingerprint, print_public, change_passphrase, change_comment, host_keys;
+    bool find_host, remove_host, hash_hosts;
+    const char *host;                       /* -F, -R */
+    char file[PATH_MAX];                    /* -f, or what was typed */
+    bool have_file;
+    const char *passphrase, *new_passphrase;    /* -P, -N; NULL: ask */
+    const char *comment;                    /* -C */
+    const char *type;                       /* -t */
+    const char *cipher;                     /* -Z */
+    const char *format;                     /* -m, when it is not the one we have */
+    size_t bits;                            /* -b; 0: the type's default */
+    uint32_t rounds;                        /* -a; 0: default */
+    unsigned verbose;
+    enum fingerprint hash;                  /* -E */
+    char user[256], home[PATH_MAX], machine[256];
+};
+
+/* ---- messages (say.c): the lines end with CR LF on stderr, as OpenSSH's log lines do ---- */
+NORETURN void fatal(const char *fmt, ...) PRINTF_LIKE(1, 2);     /* exit 255 */
+void say(const char *fmt, ...) PRINTF_LIKE(1, 2);
+/* Why an operation failed, in OpenSSH's words; for ERR_SYSTEM by errno. */
+const char *reason(enum err e);
+/* To stdout at once; bytes that could steer a terminal are escaped. */
+void print_text(struct bytes text);
+/* One line from stdin without its newline; false at the end of file. */
+bool read_answer(char *buf, size_t cap);
+
+/* ---- keys (files.c) ---- */
+/* "prompt (default): " on stdout and the answer to o->file, unless -f was given. */
+void need_file(struct options *o, const char *prompt);
+/* Stops with "FILE: error" when there is no such file. */
+void need_existing(const struct options *o);
+
+struct identity {
+    struct privkey *key;
+    struct wr comment;
+    struct secret passphrase;               /* the one that opened it; empty: none */
+};
+void identity_drop(struct identity *id);
+/* Read o->file, ask for the passphrase where needed (given: -P or the like, else prompt). */
+MUST_USE enum err identity_load(const struct options *o, const char *given, const char *prompt, struct identity *out);
+/* Text of a private key file: the permission rule first (a warning block when it fails: ERR_DENIED). */
+MUST_USE enum err private_read(const char *path, struct secret *out);
+/* A new passphrase, typed twice (each prompt once; `again`: until both are equal, else exit 1). */
+void passphrase_new(const char *prompt, const char *mismatch, bool again, struct secret *out);
+
+MUST_USE enum err private_save(const struct options *o, const struct privkey *k, struct bytes passphrase, struct bytes comment,
+                               const char *path);
+MUST_USE enum err public_save(const struct pubkey *k, struct bytes comment, const char *path);
+/* "size hash comment (type)", and the picture with -v. */
+void print_fingerprint(const struct options *o, const struct pubkey *k, struct bytes comment);
+void print_randomart(const struct options *o, const struct pubkey *k);
+
+/* ---- the jobs; each ends the process or returns the exit status ---- */
+int job_make(struct options *o);
+int job_host_keys(struct options *o);
+int job_fingerprint(struct options *o);
+int job_print_public(struct options *o);
+int job_change_passphrase(struct options *o);
+int job_change_comment(struct options *o);
+int job_known_hosts(struct options *o);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "keygen.h"
+
+static void say_v(const char *fmt, va_list ap)
+{
+    char line[8192], safe[16384];
+    int n = vsnprintf(line, sizeof line, fmt, ap);
+    if (n < 0) return;
+    size_t len = (size_t)n < sizeof line ? (size_t)n : sizeof line - 1;
+    struct wr w = wr_span((struct span){(uint8_t *)safe, sizeof safe - 3});
+    escape_write(&w, bytes_of(line, len), "");
+    fflush(stdout);
+    fprintf(stderr, "%.*s\r\n", (int)w.n, safe);
+}
+
+void say(const char *fmt, ...)
+{
+    int saved = errno;
+    va_list ap;
+    va_start(ap, fmt);
+    say_v(fmt, ap);
+    va_end(ap);
+    errno = saved;
+}
+
+NORETURN void fatal(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    say_v(fmt, ap);
+    va_end(ap);
+    exit(255);
+}
+
+const char *reason(enum err e)
+{
+    static const struct {
+        enum err err;
+        const char *text;
+    } rows[] = {
+        {ERR_FORMAT, "invalid format"},       {ERR_TRUNCATED, "invalid format"},
+        {ERR_TRAILING, "invalid format"},     {ERR_KEY_INVALID, "invalid format"},
+        {ERR_KEY_TOO_SMALL, "Invalid key length"}, {ERR_CRYPTO, "error in libcrypto"},
+        {ERR_NOMEM, "memory allocation failed"},   {ERR_TOO_LONG, "file is too large"},
+        {ERR_UNSUPPORTED, "this key file format or cipher is not available in this version"},
+        {ERR_RANGE, "KDF rounds out of range"},
+    };
+    if (e == ERR_SYSTEM) return strerror(errno);
+    if (e == ERR_DENIED) return errno == EISDIR ? strerror(errno) : errno == EINVAL ? "not a regular file" : "bad permissions";
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (rows[i].err == e) return rows[i].text;
+    return err_text(e);
+}
+
+void print_text(struct bytes text)
+{
+    struct wr w CLEANUP(wr_clear) = wr_heap(1 << 20);
+    escape_write(&w, text, "");
+    if (wr_done(&w) == ERR_NONE && w.n) fwrite(w.p, 1, w.n, stdout);
+}
+
+bool read_answer(char *buf, size_t cap)
+{
+    size_t n = 0;
+    bool any = false;
+    fflush(stdout);
+    for (;;) { /* a byte at a time: the next line may be a passphrase that another reader takes */
+        char c;
+        ssize_t got = read(STDIN_FILENO, &c, 1);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) break;
+        any = true;
+        if (c == '\n') break;
+        if (n + 1 < cap) buf[n++] = c;
+    }
+    buf[n] = 0;
+    return any;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: ISC */
+/* Showing keys: -y and -l. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/limits.h"
+#include "base/text.h"
+#include "key/known_hosts.h"
+#include "keygen.h"
+
+#define NO_COMMENT BYTES_LIT("no comment")
+
+int job_print_public(struct options *o)
+{
+    struct identity id CLEANUP(identity_drop) = {0};
+    struct wr line CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
+    need_file(o, "Enter file in which the key is");
+    need_existing(o);
+    enum err e = identity_load(o, o->passphrase, "Enter passphrase: ", &id);
+    if (e != ERR_NONE) fatal("Load key \"%s\": %s", o->file, reason(e));
+    pubkey_line_write(&line, privkey_public(id.key), bytes_of(NULL, 0));
+    printf("%.*s", (int)line.n, (const char *)line.p);
+    if (id.comment.n) {
+        printf(" ");
+        print_text(wr_bytes(&id.comment));
+    }
+    printf("\n");
+    return 0;
+}
+
+/* ---- -l on a private key file ---- */
+
+/* FILE.pub beside it: the comment of an encrypted key is only there. */
+static struct pubkey *public_beside(const char *path, struct wr *comment)
+{
+    char name[PATH_MAX + 4];
+    struct secret text CLEANUP(secret_clear) = {0};
+    struct pubkey *k = NULL;
+    struct line_walk walk = {0};
+    struct bytes line;
+    struct pubkey_line view;
+    snprintf(name, sizeof name, "%s.pub", path);
+    if (file_read(name, KEY_FILE_MAX, false, &text, NULL) != ERR_NONE) return NULL;
+    walk.rest = secret_bytes(&text);
+    while (!k && line_next(&walk, &line))
+        if (pubkey_line_parse(line, &view, &k) == ERR_NONE) wr_raw(comment, view.comment);
+    return k;
+}
+
+static int fingerprint_private(const struct options *o, struct bytes text)
+{
+    struct wr comment CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
+    struct privkey *priv CLEANUP(privkey_drop) = NULL;
+    struct pubkey *pub CLEANUP(pubkey_drop) = public_beside(o->file, &comment);
+    bool has_comment = comment.n > 0;
+    if (!pub && privkey_file_public(text, &pub) != ERR_NONE) pub = NULL;
+    if (!has_comment) has_comment = privkey_file_parse(text, bytes_of(NULL, 0), &priv, &comment) == ERR_NONE;
+    const struct pubkey *k = pub ? pub : priv ? privkey_public(priv) : NULL;
+    if (!k) fatal("%s is not a key file.", o->file);
+    print_fingerprint(o, k, has_comment ? wr_bytes(&comment) : NO_COMMENT);
+    return 0;
+}
+
+/* ---- -l on lines ---- */
+
+static bool is_blank(uint8_t c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* Skip options or host names, with quotes as in authorized_keys; they stand for a comment where there is none. */
+static bool lead_skip(struct bytes *line, struct bytes *lead)
+{
+    bool quoted = false;
+    size_t n = 0;
+    for (; n < line->n && (quoted || !is_blank(line->p[n])); n++) {
+        if (line->p[n] == '\\' && n + 1 < line->n && line->p[n + 1] == '"') n++;
+        else if (line->p[n] == '"') quoted = !quoted;
+    }
+    if (n >= line->n) return false;
+    *lead = bytes_of(line->p, n);
+    *line = bytes_of(line->p + n, line->n - n);
+    return true;
+}
+
+static bool fingerprint_line(const struct options *o, struct bytes line)
+{
+    struct pubkey *k CLEANUP(pubkey_drop) = NULL;
+    struct pubkey_line view = {0};
+    struct bytes comment = NO_COMMENT, lead;
+    if (line.n && line.p[line.n - 1] == '\r') line.n--;
+    while (line.n && is_blank(line.p[0])) line.p++, line.n--;
+    if (line.n == 0 || line.p[0] == '#') return false;
+    if (pubkey_line_parse(line, &view, &k) != ERR_NONE) {
+        if (!lead_skip(&line, &lead) || pubkey_line_parse(line, &view, &k) != ERR_NONE) return false;
+        comment = lead;
+    }
+    if (view.comment.n && view.comment.p[0] != '#') comment = view.comment;
+    print_fingerprint(o, k, comment);
+    return true;
+}
+
+static bool is_private_text(struct bytes text)
+{
+    struct line_walk walk = {.rest = text};
+    struct bytes first;
+    return line_next(&walk, &first) && first.n && memmem(first.p, first.n, "PRIVATE KEY", 11);
+}
+
+int job_fingerprint(struct options *o)
+{
+    struct secret text CLEANUP(secret_clear) = {0};
+    struct line_walk walk = {0};
+    struct bytes line;
+    bool any = false;
+    need_file(o, "Enter file in which the key is");
+    bool input = strcmp(o->file, "-") == 0;
+    const char *shown = input ? "(stdin)" : o->file;
+    enum err e = file_read(o->file, CONF_FILE_MAX, true, &text, NULL);
+    if (e == ERR_SYSTEM) fatal("ssh-keygen: %s: %s", shown, reason(e));
+    if (e != ERR_NONE) fatal("%s: %s", shown, reason(e));
+    if (is_private_text(secret_bytes(&text))) return fingerprint_private(o, secret_bytes(&text));
+    walk.rest = secret_bytes(&text);
+    while (line_next(&walk, &line)) any |= fingerprint_line(o, line);
+    if (!any) fatal("%s is not a public key file.", shown);
+    return 0;
+}
