@@ -18,9 +18,13 @@ def ssh_argv(place, program, server, options=(), key="ed25519"):
     return [program, "-F", config]
 
 
+def launch(place, argv, on_terminal=False, **kw):
+    return place.run_terminal(argv) if on_terminal else place.run(argv, **kw)
+
+
 def ssh(place, program, server, command, options=(), key="ed25519", args=(), **kw):
     argv = ssh_argv(place, program, server, options, key)
-    return place.run([*argv, *args, "127.0.0.1", *([command] if command else [])], **kw)
+    return launch(place, [*argv, *args, "127.0.0.1", *([command] if command else [])], **kw)
 
 
 def dbclient(place, server, command, args=(), key="ed25519", **kw):
@@ -30,7 +34,7 @@ def dbclient(place, server, command, args=(), key="ed25519", **kw):
         place.run([programs.foreign("ssh-keygen"), "-q", "-p", "-N", "", "-m", "PEM", "-f", pem], check=True)
         place.run([programs.foreign("dropbearconvert"), "openssh", "dropbear", pem, own], check=True)
     # dbclient's known_hosts is in the home of HOME; -y takes the key the first time, which is then written there
-    return place.run([programs.foreign("dbclient"), "-y", "-i", own, "-p", str(server.port), "-l", place.user, *args,
+    return launch(place, [programs.foreign("dbclient"), "-y", "-i", own, "-p", str(server.port), "-l", place.user, *args,
                       "127.0.0.1", command], **kw)
 
 
@@ -39,7 +43,7 @@ def plink(place, server, command, args=(), key="ed25519", **kw):
     if not os.path.exists(own):
         place.run([programs.foreign("puttygen"), place.key(key), "-O", "private", "-o", own], check=True)
     trust = [arg for public in server.publics for arg in ("-hostkey", fingerprint(place, public))]
-    return place.run([programs.foreign("plink"), "-batch", "-ssh", "-noagent", "-no-antispoof", "-i", own, *trust,
+    return launch(place, [programs.foreign("plink"), "-batch", "-ssh", "-noagent", "-no-antispoof", "-i", own, *trust,
                       "-P", str(server.port), "-l", place.user, *args, "127.0.0.1", command], **kw)
 
 
@@ -51,5 +55,5 @@ def fingerprint(place, public):
 def python_client(place, server, name, command, key="ed25519", only=(), pty=False, **kw):
     """Through peer_asyncssh.py or peer_paramiko.py; only: `kind=algorithm` words to offer nothing else of that kind."""
     known = place.write(f"known_hosts-{server.port}", server.known_hosts())
-    return place.run([sys.executable, f"{HERE}/peer_{name}.py", "client", str(server.port), place.user, place.key(key), known,
+    return launch(place, [sys.executable, f"{HERE}/peer_{name}.py", "client", str(server.port), place.user, place.key(key), known,
                       "pty" if pty else "exec", command, *only], **kw)

@@ -5,8 +5,6 @@ peer_asyncssh.py client PORT USER KEY KNOWN_HOSTS exec|pty COMMAND [kex=X] [ciph
 peer_asyncssh.py lists
 """
 import asyncio
-import os
-import pty
 import subprocess
 import sys
 import warnings
@@ -32,18 +30,16 @@ def lists():
             "mac": names(get_mac_algs()), "hostkey": keys, "userkey": keys}
 
 
+def shell_argv(command, terminal):
+    """A shell runs the command; script(1) gives it a terminal of its own."""
+    return ["script", "-qefc", command, "/dev/null"] if terminal else ["sh", "-c", command]
+
+
 async def handle(process):
-    """A session: a shell runs the command, on a terminal of its own when the client asked for one."""
-    command = process.command or "exec sh"
-    if process.term_type:
-        master, slave = pty.openpty()
-        child = await asyncio.create_subprocess_exec("setsid", "-c", "sh", "-c", command, stdin=slave, stdout=slave, stderr=slave)
-        os.close(slave)
-        await process.redirect(stdin=os.dup(master), stdout=master, recv_eof=False)
-    else:
-        child = await asyncio.create_subprocess_exec("sh", "-c", command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                                     stderr=subprocess.PIPE)
-        await process.redirect(stdin=child.stdin, stdout=child.stdout, stderr=child.stderr)
+    """A session, to its end."""
+    argv = shell_argv(process.command or "exec sh", process.term_type)
+    child = await asyncio.create_subprocess_exec(*argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    await process.redirect(stdin=child.stdin, stdout=child.stdout, stderr=child.stderr)
     status = await child.wait()
     await process.stdout.drain()
     process.exit(status)

@@ -4,8 +4,6 @@ peer_paramiko.py server PORT AUTHORIZED_KEYS HOST_KEY...
 peer_paramiko.py client PORT USER KEY KNOWN_HOSTS exec|pty COMMAND [kex=X] [cipher=X] [mac=X] [hostkey=X] [userkey=X]
 peer_paramiko.py lists
 """
-import os
-import pty
 import socket
 import subprocess
 import sys
@@ -60,30 +58,18 @@ def copy(read, write, done):
     done()
 
 
-def read_fd(fd):
-    try:
-        return os.read(fd, 32768)
-    except OSError:  # a pty master says EIO when its last slave is closed
-        return b""
-
-
 def run_command(channel, command, terminal):
-    if terminal:
-        master, slave = pty.openpty()
-        child = subprocess.Popen(["setsid", "-c", "sh", "-c", command], stdin=slave, stdout=slave, stderr=slave)
-        os.close(slave)
-        stdin, outputs = master, [(master, channel.sendall)]
-    else:
-        child = subprocess.Popen(["sh", "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        stdin, outputs = child.stdin.fileno(), [(child.stdout.fileno(), channel.sendall), (child.stderr.fileno(), channel.sendall_stderr)]
+    """A shell runs the command; script(1) gives it a terminal of its own."""
+    argv = ["script", "-qefc", command, "/dev/null"] if terminal else ["sh", "-c", command]
+    child = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
 
     def write_stdin(data):
         while data:
-            data = data[os.write(stdin, data):]
+            data = data[child.stdin.write(data):]
 
-    threading.Thread(target=copy, args=(lambda: channel.recv(32768), write_stdin, (lambda: None) if terminal else child.stdin.close),
-                     daemon=True).start()
-    copies = [threading.Thread(target=copy, args=(lambda fd=fd: read_fd(fd), send, lambda: None)) for fd, send in outputs]
+    threading.Thread(target=copy, args=(lambda: channel.recv(32768), write_stdin, child.stdin.close), daemon=True).start()
+    copies = [threading.Thread(target=copy, args=(lambda out=out: out.read(32768), send, lambda: None))
+              for out, send in ((child.stdout, channel.sendall), (child.stderr, channel.sendall_stderr))]
     for thread in copies:
         thread.start()
     for thread in copies:
@@ -96,6 +82,7 @@ def server(port, authorized, *host_keys):
     with open(authorized, encoding="ascii") as f:
         keys = {line.split()[1] for line in f}
     listener = socket.create_server(("127.0.0.1", int(port)))
+    paramiko.Transport.load_server_moduli()
     while True:
         connection, _ = listener.accept()
         transport = paramiko.Transport(connection)

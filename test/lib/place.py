@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: ISC
 """A throw-away folder with keys and processes of its own. Nothing of it outlives `with Place() as place:`."""
 import ctypes
+import fcntl
 import os
 import pwd
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
+import termios
 import time
 
 import programs
@@ -77,6 +80,30 @@ class Place:
         """Run to the end and return the CompletedProcess, output as bytes; its standard input is never the test's own."""
         kw.setdefault("env", self.env)
         return subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout, preexec_fn=die_with_parent, **kw)
+
+    def run_terminal(self, argv, typed=b"", size=(37, 91), timeout=30):
+        """Run with a terminal of `size` (rows, columns) as standard input, output, error and controlling terminal."""
+        master, slave = os.openpty()
+        termios.tcsetwinsize(slave, size)
+
+        def own_terminal():
+            die_with_parent()
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+        process = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, env=self.env, start_new_session=True,
+                                   preexec_fn=own_terminal)
+        os.close(slave)
+        os.write(master, typed)
+        out, until = b"", time.monotonic() + timeout
+        with open(master, "rb", buffering=0) as screen:
+            while select.select([screen], [], [], max(0, until - time.monotonic()))[0]:
+                try:
+                    out += screen.read(65536)
+                except OSError:  # EIO: the last program on the terminal has ended
+                    break
+            else:
+                process.kill()
+        return subprocess.CompletedProcess(argv, process.wait(), out, b"")
 
     def start(self, argv, log, **kw):
         """Start a process that is ended with the place; its output goes to the file `log` of the place."""
