@@ -31,8 +31,10 @@ def die_with_parent():
 
 
 class Place:
-    def __init__(self):
-        self.folder = tempfile.mkdtemp(prefix="nacre-", dir=room.FOLDER if room.inside() else None)
+    """In BASE, else in the room's folder, else in the system's place for temporary files."""
+
+    def __init__(self, base=None):
+        self.folder = tempfile.mkdtemp(prefix="nacre-", dir=base or (room.FOLDER if room.inside() else None))
         os.chmod(self.folder, 0o755)
         self.user = room.user()
         self.home = pwd.getpwnam(self.user).pw_dir
@@ -61,6 +63,15 @@ class Place:
     def read(self, name):
         with open(self.path(name), "rb") as f:
             return f.read()
+
+    def is_safe(self):
+        """Whether nobody else may write to a folder above, as StrictModes wants it."""
+        above = os.path.realpath(self.folder)
+        while above != "/":
+            above = os.path.dirname(above)
+            if os.stat(above).st_mode & 0o022:
+                return False
+        return True
 
     def key(self, kind="ed25519", name=None, comment="test"):
         """The path of a private key, made when first asked for; kind: ed25519, rsa, ecdsa256, ecdsa384, ecdsa521."""
