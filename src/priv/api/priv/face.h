@@ -80,20 +80,21 @@ struct ask_key_head { uint32_t has_sig, hostbound, alg_n, key_n, sig_n; struct a
 struct ask_auth_key { uint32_t type; struct ask_key_head head; uint8_t key[ASK_KEY_SMALL], sig[ASK_SIG_SMALL]; };
 struct ask_auth_key_big { uint32_t type; struct ask_key_head head; uint8_t key[PUBKEY_BLOB_MAX], sig[SIGNATURE_MAX]; };
 
+/* From here on: question is the face's own mark, which comes back in the answer; 0: it wants none (not for CONNECT, PROVE, GROUP). */
 struct ask_pty {
-    uint32_t type, chan, cols, rows, xpixels, ypixels, term_n, modes_n;
+    uint32_t type, question, chan, cols, rows, xpixels, ypixels, term_n, modes_n;
     uint8_t term[256], modes[TERM_MODES_MAX];
 };
-struct ask_env { uint32_t type, chan, name_n, value_n; uint8_t name[256], value[4096]; };
+struct ask_env { uint32_t type, question, chan, name_n, value_n; uint8_t name[256], value[4096]; };
 enum ask_kind { ASK_SHELL, ASK_EXEC, ASK_SUBSYSTEM };
-struct ask_start { uint32_t type, chan, kind, command_n; uint8_t command[ASK_COMMAND]; };
-struct ask_start_big { uint32_t type, chan, kind, command_n; uint8_t command[ASK_COMMAND_BIG]; };
-struct ask_signal { uint32_t type, chan, name_n; uint8_t name[32]; };
+struct ask_start { uint32_t type, question, chan, kind, command_n; uint8_t command[ASK_COMMAND]; };
+struct ask_start_big { uint32_t type, question, chan, kind, command_n; uint8_t command[ASK_COMMAND_BIG]; };
+struct ask_signal { uint32_t type, question, chan, name_n; uint8_t name[32]; };
 struct ask_close { uint32_t type, chan; };                          /* the channel is gone */
-struct ask_connect { uint32_t type, tag, port, origin_port, host_n, origin_n; uint8_t host[256], origin[64]; };
-struct ask_listen { uint32_t type, tag, port, host_n; uint8_t host[256]; };
+struct ask_connect { uint32_t type, question, port, origin_port, host_n, origin_n; uint8_t host[256], origin[64]; };
+struct ask_listen { uint32_t type, question, port, host_n; uint8_t host[256]; };
 struct ask_prove { uint32_t type, hostkey, alg_n; uint8_t alg[ASK_NAME_MAX]; };   /* hostkeys-prove-00: over the warden's session id */
-struct ask_group { uint32_t type, min, want, max; };                /* a group for RFC 4419 */
+struct ask_group { uint32_t type, question, min, want, max; };                /* a group for RFC 4419 */
 struct ask_line { uint32_t type, level, n; uint8_t text[256]; };    /* a debug line; level 1 to 3 */
 
 enum bye_why { BYE_CLOSED, BYE_RESET, BYE_DISCONNECT, BYE_ERROR, BYE_ALIVE, BYE_TOLD };
@@ -149,13 +150,13 @@ struct policy {
 };
 struct say_auth { uint32_t type, result, methods_n, prompt_n; uint8_t methods[256], prompt[256]; struct policy policy; };
 
-struct say_reply { uint32_t type, to, chan, ok; };                  /* to: enum ask_type; chan: or tag */
-struct say_started { uint32_t type, chan, pty; };
+struct say_reply { uint32_t type, question, ok; };
+struct say_started { uint32_t type, question, chan, pty; };
 struct say_exit { uint32_t type, chan, by_signal, status, core; char signal[32]; };
-struct say_connected { uint32_t type, tag, ok, reason; char text[128]; };
-struct say_listening { uint32_t type, tag, ok, port; };
+struct say_connected { uint32_t type, question, ok, reason; char text[128]; };
+struct say_listening { uint32_t type, question, ok, port; };
 struct say_accepted { uint32_t type, port, origin_port; char host[256], origin[64]; };
-struct say_group { uint32_t type, ok, p_n, g_n; uint8_t p[2048], g[8]; };
+struct say_group { uint32_t type, question, ok, p_n, g_n; uint8_t p[2048], g[8]; };
 struct say_end { uint32_t type, reason; char text[256]; };
 
 union say {
