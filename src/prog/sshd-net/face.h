@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: ISC */
+/* A face: one connection's state. It translates: what the conn asks becomes a message to the warden, what the warden says becomes an
+ * answer to the conn. It decides nothing that matters: whatever it claims, the warden holds against its own state. */
+#ifndef SSHD_NET_FACE_H
+#define SSHD_NET_FACE_H
+
+#include "kit/pump.h"
+#include "net.h"
+
+#define CHANS_MAX CHANNELS_MAX
+
+enum chan_kind { CHAN_FREE, CHAN_SESSION, CHAN_FORWARD };
+struct face_chan {
+    uint8_t kind;
+    bool started, exited, ended;    /* session: something runs; its end was told; all its output was read */
+    int master;                     /* the terminal while the pump reads it; -1 */
+    int pending;                    /* a descriptor that waits for the peer to confirm the channel; -1 */
+    uint32_t question;              /* direct-tcpip: the open question; 0: none */
+};
+
+struct face {
+    const struct net_setup *setup;
+    struct conn *conn;
+    struct pump *pump;
+    int sock, chan;                 /* the peer; the warden */
+    uint32_t sign_question, auth_question;      /* open questions of the conn; 0: none */
+    uint32_t prove_question, prove_left;        /* hostkeys-prove: answers still to come */
+    struct wr proofs;
+    bool authenticated, ident_sent, told_end;
+    struct policy policy;
+    uint64_t packets_seen, alive_at_us;         /* client alive */
+    uint32_t alive_missed;
+    unsigned sessions;
+    uint32_t listen_port_asked;                 /* global requests are answered one by one */
+    struct face_chan chans[CHANS_MAX];
+};
+
+/* A message to the warden; without a warden there is no connection. */
+void face_ask(struct face *f, const void *msg);
+/* The end: told to the warden. Never returns. */
+NORETURN void face_bye(struct face *f, enum bye_why why, enum err e);
+
+/* face_auth.c */
+void face_sign(struct face *f, const struct event *ev);
+void face_signed(struct face *f, const struct say_signed *say);
+void face_auth_try(struct face *f, const struct event *ev);
+void face_auth_say(struct face *f, const struct say_auth *say);
+void face_hostkeys_announce(struct face *f);
+void face_prove(struct face *f, const struct event *ev);
+void face_proved(struct face *f, const struct say_signed *say);
+void face_gex(struct face *f, const struct event *ev);
+void face_group(struct face *f, const struct say_group *say);
+
+/* face_channel.c */
+void face_channel_event(struct face *f, const struct event *ev);
+void face_sources_ended(struct face *f, uint32_t chan);
+void face_reply(struct face *f, const struct say_reply *say);
+void face_started(struct face *f, const struct say_started *say, const int fds[3]);
+void face_exit(struct face *f, const struct say_exit *say);
+void face_connected(struct face *f, const struct say_connected *say, int fd);
+void face_listening(struct face *f, const struct say_listening *say);
+void face_accepted(struct face *f, const struct say_accepted *say, int fd);
+
+/* Answer a question of the conn, yes or no. */
+void face_answer(struct face *f, uint32_t question, bool yes);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+/* The parts of sshd-net: nursery (main.c), face, verifier. */
+#ifndef SSHD_NET_H
+#define SSHD_NET_H
+
+#include "base/attr.h"
+#include "core/conn.h"
+#include "priv/face_conf.h"
+#include "priv/helpers.h"
+
+/* The settings as records, made once by the nursery; every face starts from a copy of this. */
+struct net_setup {
+    struct face_conf conf;
+    struct conn_setup conn;
+};
+/* ERR_NO_KEX and the like: a list without a name that we have. */
+MUST_USE enum err net_setup_make(struct bytes text, struct net_setup *out);
+
+/* Everything a first handshake would otherwise do first: fetching algorithms, allocating, reading openssl.cnf. */
+MUST_USE enum err net_rehearse(const struct net_setup *s);
+
+/* One connection, from its first byte to its last. In the child, with the nursery's filter on. Never returns. */
+NORETURN void face_run(const struct net_setup *s, int sock, int chan);
+
+/* One signature; answers on `to`. In the child. Never returns. ask is n bytes long. */
+NORETURN void verifier_run(const struct verify_head *ask, size_t n, int to);
+
+#endif
