@@ -104,7 +104,7 @@ static void say_take(struct face *f, const union say *s, const int fds[3])
 {
     switch ((enum say_type)s->type) {
     case SAY_SIGNED: face_signed(f, &s->SIGNED); return;
-    case SAY_BANNER: (void)!conn_banner(f->conn, bytes_of(s->BANNER.text, s->BANNER.n)); return;
+    case SAY_BANNER: (void)!conn_banner(f->conn, bytes_of(s->BANNER.text, s->BANNER.text_n < sizeof s->BANNER.text ? s->BANNER.text_n : sizeof s->BANNER.text)); return;
     case SAY_AUTH: face_auth_say(f, &s->AUTH); return;
     case SAY_REPLY: face_reply(f, &s->REPLY); return;
     case SAY_STARTED: face_started(f, &s->STARTED, fds); return;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include "face.h"
 
+#include "base/rd.h"
+#include "base/text.h"
+
 #include <unistd.h>
 
 static union ask ask_out;       /* the big ones are too big for a stack; wiped after use */

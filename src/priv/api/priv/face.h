@@ -62,7 +62,7 @@ enum ask_type {
 struct ask_hello { uint32_t type; };
 
 /* The peer's ident line, for the log. */
-struct ask_ident { uint32_t type, n; uint8_t text[IDENT_MAX + 1]; };
+struct ask_ident { uint32_t type, text_n; uint8_t text[IDENT_MAX + 1]; };
 
 /* Sign an exchange hash. In AT_KEX it becomes the session id: the warden learns it from what it signs and from nowhere else. */
 struct ask_sign { uint32_t type, hostkey, hash_n, alg_n; uint8_t hash[64], alg[ASK_NAME_MAX]; };
@@ -95,7 +95,7 @@ struct ask_connect { uint32_t type, question, port, origin_port, host_n, origin_
 struct ask_listen { uint32_t type, question, port, host_n; uint8_t host[256]; };
 struct ask_prove { uint32_t type, hostkey, alg_n; uint8_t alg[ASK_NAME_MAX]; };   /* hostkeys-prove-00: over the warden's session id */
 struct ask_group { uint32_t type, question, min, want, max; };                /* a group for RFC 4419 */
-struct ask_line { uint32_t type, level, n; uint8_t text[256]; };    /* a debug line; level 1 to 3 */
+struct ask_line { uint32_t type, level, text_n; uint8_t text[256]; };    /* a debug line; level 1 to 3 */
 
 enum bye_why { BYE_CLOSED, BYE_RESET, BYE_DISCONNECT, BYE_ERROR, BYE_ALIVE, BYE_TOLD };
 struct ask_bye {
@@ -140,7 +140,7 @@ enum say_type {
 };
 
 struct say_signed { uint32_t type, ok, sig_n; uint8_t sig[SIGNATURE_OUT]; };
-struct say_banner { uint32_t type, n; uint8_t text[8192]; };
+struct say_banner { uint32_t type, text_n; uint8_t text[8192]; };
 
 enum say_auth_result { SAY_AUTH_NO, SAY_AUTH_YES, SAY_AUTH_PARTIAL, SAY_AUTH_PK_OK, SAY_AUTH_PROMPT };
 /* What the face needs to know of the settings after login. It only saves round trips: the warden enforces them. */
