@@ -1,0 +1,44 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""./dev install into a folder: OpenSSH's names in bin and sbin, the rest in libexec/nacre, a systemd unit; nothing else."""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+import programs  # noqa: E402
+from tap import Tap, same  # noqa: E402
+
+PREFIX = "/opt/nacre"
+EXPECTED = """bin/ssh bin/ssh-keygen lib/systemd/system/nacre.service libexec/nacre/ssh-transport libexec/nacre/sshd-auth
+libexec/nacre/sshd-keys libexec/nacre/sshd-net sbin/sshd""".split()
+
+
+def main():
+    tap = Tap()
+    if lacking := [name for name in programs.PROGRAMS if not programs.built(name)]:
+        print(f"1..0 # SKIP not built yet: {' '.join(lacking)}")
+        return
+    with tempfile.TemporaryDirectory(prefix="nacre-") as to:
+        with tap.case("installs"):
+            done = subprocess.run(["sh", "tools/install.sh", PREFIX], cwd=programs.TOP, env=os.environ | {"DESTDIR": to},
+                                  stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+            same(done.returncode, 0, f"exit status; it said:\n{done.stdout[-1000:]}{done.stderr[-1000:]}\n")
+        with tap.case("installs these files"):
+            files = sorted(os.path.relpath(os.path.join(folder, name), to + PREFIX) for folder, _, names in os.walk(to) for name in names)
+            same(files, EXPECTED, "files")
+        with tap.case("the installed ssh says its version"):
+            done = subprocess.run([f"{to}{PREFIX}/bin/ssh", "-V"], capture_output=True, text=True, check=False)
+            if not re.match(r"Nacre_\S+ \(OpenSSH_10\.5p1\), OpenSSL \d", done.stderr):
+                raise AssertionError(done)
+        with tap.case("the unit names the installed files"):
+            with open(f"{to}{PREFIX}/lib/systemd/system/nacre.service", encoding="utf-8") as f:
+                same("@PREFIX@" in (text := f.read()), False, "place holder")
+            same(f"ExecStart={PREFIX}/sbin/sshd -D" in text, True, "ExecStart")
+    tap.end()
+
+
+main()
