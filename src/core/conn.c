@@ -64,9 +64,22 @@ void conn_free(struct conn *c)
 
 /* ---- the four doors ---- */
 
+/* Move what is left of the input to the front once the tail gets short; not while a view is out. */
+static void input_tidy(struct conn *c)
+{
+    if (c->in_view) return;
+    if (c->in_head == c->in_tail) {
+        c->in_head = c->in_tail = 0;
+    } else if (c->in_head && IN_BUFFER - c->in_tail < IN_BUFFER / 2) {
+        memmove(c->in, c->in + c->in_head, c->in_tail - c->in_head);
+        c->in_tail -= c->in_head, c->in_head = 0;
+    }
+}
+
 struct span conn_input_reserve(struct conn *c)
 {
     if (c->stage == STAGE_DEAD || c->in_ended) return (struct span){0};
+    input_tidy(c);
     return (struct span){c->in + c->in_tail, IN_BUFFER - c->in_tail};
 }
 
@@ -135,17 +148,6 @@ uint32_t conn_ask(struct conn *c, enum question_kind kind)
     c->ask_seq = (c->ask_seq + 1) & 0x7fffffff;
     if (!c->ask_seq) c->ask_seq = 1;
     return c->ask_id = c->ask_seq;
-}
-
-/* Move what is left of the input to the front once the tail gets short. Only between packets: no view is out then. */
-static void input_tidy(struct conn *c)
-{
-    if (c->in_head == c->in_tail) {
-        c->in_head = c->in_tail = 0;
-    } else if (c->in_head && IN_BUFFER - c->in_tail < IN_BUFFER / 2) {
-        memmove(c->in, c->in + c->in_head, c->in_tail - c->in_head);
-        c->in_tail -= c->in_head, c->in_head = 0;
-    }
 }
 
 static bool rekey_due(const struct conn *c)
@@ -219,7 +221,6 @@ static enum err step(struct conn *c, struct event *ev)
     TRY(step_duties(c, ev));
     if (ev->type == EV_NONE) TRY(step_packets(c, ev));
     if (ev->type != EV_NONE) return ERR_NONE;
-    input_tidy(c);
     return c->in_ended && c->ask == ASK_NONE && reply_room(c) ? ERR_PEER_GONE : ERR_NONE;
 }
 
@@ -243,7 +244,7 @@ unsigned conn_wants(const struct conn *c)
     if (c->out_tail > c->out_head) w |= WANT_WRITE;
     if (c->stage == STAGE_DEAD) return w;
     if (c->ask != ASK_NONE) w |= WANT_ANSWER;
-    if (!c->in_ended && c->in_tail < IN_BUFFER) w |= WANT_READ;
+    if (!c->in_ended && (c->in_tail < IN_BUFFER || (c->in_head && !c->in_view))) w |= WANT_READ;
     /* A step needs room for what it may write; without, only consuming output gets us on. */
     if (OUT_BUFFER - c->out_tail < REPLY_MAX) return w;
     bool packet = c->in_tail > c->in_head && (c->in_need == 0 || c->in_tail - c->in_head >= c->in_need);

@@ -68,7 +68,8 @@ void conn_output_consume(struct conn *c, size_t n);
 struct event;
 /* One step: at most one event. EV_NONE: nothing to do until conn_wants() is served or conn_deadline() passes. An error is
  * final: repeated at each call, facts say whose fault; only peek and consume still work, to flush the DISCONNECT.
- * Views in `out` live until the next conn_next(). now_us: a monotonic clock in microseconds. */
+ * Views in `out` live until the next conn_next(); those of EV_CHANNEL_DATA, unless facts.compress_in is set, until the next
+ * conn_input_reserve(), so that several can be written at once. now_us: a monotonic clock in microseconds. */
 MUST_USE enum err conn_next(struct conn *c, uint64_t now_us, struct event *out);
 
 enum {
