@@ -34,6 +34,7 @@ enum err known_line_parse(struct bytes line, struct known_line *out)
     if (word.p[0] == '@') {
         TRY(marker_parse(word, &l.marker));
         word = line_word(&rest);
+        if (bytes_starts(word, "@")) return ERR_FORMAT; /* one marker a line */
     }
     l.hosts = word;
     l.hashed = bytes_starts(word, "|");

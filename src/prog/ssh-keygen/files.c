@@ -131,6 +131,7 @@ enum err public_save(const struct pubkey *k, struct bytes comment, const char *p
 {
     struct wr text CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
     pubkey_line_write(&text, k, comment);
+    if (comment.n == 0) wr_u8(&text, ' '); /* byte for byte what OpenSSH leaves there */
     wr_u8(&text, '\n');
     TRY(wr_done(&text));
     return atomic_file_write(path, wr_bytes(&text), 0644);
