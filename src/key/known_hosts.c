@@ -25,6 +25,18 @@ static enum err marker_parse(struct bytes word, enum known_marker *out)
     return ERR_FORMAT;
 }
 
+/* Some word of a key type's shape: lines with types of later versions are lines all the same. */
+static bool is_type_name(struct bytes b)
+{
+    bool dash = false;
+    for (size_t i = 0; i < b.n; i++) {
+        uint8_t c = b.p[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '@' || c == '.')) return false;
+        dash |= c == '-' && i > 0;
+    }
+    return dash && b.n < 128;
+}
+
 enum err known_line_parse(struct bytes line, struct known_line *out)
 {
     struct known_line l = {0};
@@ -41,7 +53,7 @@ enum err known_line_parse(struct bytes line, struct known_line *out)
     l.type = line_word(&rest);
     l.base64 = line_word(&rest);
     l.comment = line_trim(rest);
-    if (l.base64.n == 0) return ERR_FORMAT;
+    if (l.base64.n == 0 || l.base64.p[0] == '#' || !is_type_name(l.type)) return ERR_FORMAT;
     *out = l;
     return ERR_NONE;
 }

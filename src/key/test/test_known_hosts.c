@@ -26,7 +26,7 @@ static void lines_come_apart(void **state)
     assert_true(bytes_is(l.base64, "AAAA") && bytes_is(l.comment, "the comment"));
     assert_int_equal(known_line_parse(BYTES_LIT("@cert-authority *.x ssh-rsa AAAA"), &l), ERR_NONE);
     assert_true(l.marker == KNOWN_CA && bytes_is(l.hosts, "*.x") && l.comment.n == 0);
-    assert_int_equal(known_line_parse(BYTES_LIT("@revoked\t" HASHED " t k"), &l), ERR_NONE);
+    assert_int_equal(known_line_parse(BYTES_LIT("@revoked\t" HASHED " sk-x@y.z k"), &l), ERR_NONE);
     assert_true(l.marker == KNOWN_REVOKED && l.hashed);
 }
 
@@ -62,6 +62,10 @@ static void bad_lines_are_bad(void **state)
         {BYTES_LIT("@revoked @revoked host ssh-ed25519 AAAA"), ERR_FORMAT},
         {BYTES_LIT("@cert-authority"), ERR_FORMAT},
         {BYTES_LIT("host ssh-ed25519"), ERR_FORMAT},
+        {BYTES_LIT("host ssh-ed25519 # AAAA"), ERR_FORMAT},
+        {BYTES_LIT("host 1024 35 123456789"), ERR_FORMAT}, /* the first protocol's form */
+        {BYTES_LIT("-----BEGIN OPENSSH PRIVATE KEY-----"), ERR_FORMAT},
+        {BYTES_LIT("host ssh-new@example.org AAAA"), ERR_NONE},
         {BYTES_LIT("ho\0st ssh-ed25519 AAAA"), ERR_FORMAT},
         {BYTES_LIT("host ssh-ed25519 AAAA\nevil ssh-ed25519 AAAA"), ERR_FORMAT},
     };

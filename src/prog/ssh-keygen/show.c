@@ -44,8 +44,16 @@ static struct pubkey *public_beside(const char *path, struct wr *comment)
     if (file_read(name, KEY_FILE_MAX, false, &text, NULL) != ERR_NONE) return NULL;
     walk.rest = secret_bytes(&text);
     while (!k && line_next(&walk, &line))
-        if (pubkey_line_parse(line, &view, &k) == ERR_NONE) wr_raw(comment, view.comment);
+        if (pubkey_line_parse(line, &view, &k) == ERR_NONE) wr_raw(comment, view.comment.n ? view.comment : bytes_str(name));
     return k;
+}
+
+/* The comment of a key that is not encrypted: that needs the private half, so the file must be private. */
+static bool comment_inside(const char *path, struct privkey **priv, struct wr *comment)
+{
+    struct secret text CLEANUP(secret_clear) = {0};
+    return private_read(path, &text) == ERR_NONE &&
+           privkey_file_parse(secret_bytes(&text), bytes_of(NULL, 0), priv, comment) == ERR_NONE;
 }
 
 static int fingerprint_private(const struct options *o, struct bytes text)
@@ -55,7 +63,7 @@ static int fingerprint_private(const struct options *o, struct bytes text)
     struct pubkey *pub CLEANUP(pubkey_drop) = public_beside(o->file, &comment);
     bool has_comment = comment.n > 0;
     if (!pub && privkey_file_public(text, &pub) != ERR_NONE) pub = NULL;
-    if (!has_comment) has_comment = privkey_file_parse(text, bytes_of(NULL, 0), &priv, &comment) == ERR_NONE;
+    if (!has_comment) has_comment = comment_inside(o->file, &priv, &comment);
     const struct pubkey *k = pub ? pub : priv ? privkey_public(priv) : NULL;
     if (!k) fatal("%s is not a key file.", o->file);
     print_fingerprint(o, k, has_comment ? wr_bytes(&comment) : NO_COMMENT);
