@@ -4,6 +4,8 @@
 
 const struct kex_alg *const kex_all[] = {
     &kex_mlkem768x25519_sha256,
+    &kex_sntrup761x25519_sha512,
+    &kex_sntrup761x25519_sha512_openssh,
     &kex_curve25519_sha256,
     &kex_curve25519_sha256_libssh,
     &kex_ecdh_nistp256,
@@ -39,7 +41,8 @@ const struct mac_alg *const mac_all[] = {
 };
 
 #define KEX_BOTH \
-    "mlkem768x25519-sha256,curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521"
+    "mlkem768x25519-sha256,sntrup761x25519-sha512,sntrup761x25519-sha512@openssh.com,curve25519-sha256,curve25519-sha256@libssh.org," \
+    "ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521"
 const char kex_default_client[] = KEX_BOTH
     ",diffie-hellman-group-exchange-sha256,diffie-hellman-group16-sha512,diffie-hellman-group18-sha512,diffie-hellman-group14-sha256";
 const char kex_default_server[] = KEX_BOTH;

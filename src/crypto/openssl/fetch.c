@@ -78,25 +78,46 @@ enum err random_reseed(void)
     return ERR_NONE;
 }
 
-/* A rehearsal of what a login does: besides the fetches above, libcrypto looks up key types, curves and generators lazily. */
-static enum err rehearse(void)
+/* ---- warming up: besides the fetches above, libcrypto looks up key types, curves and methods when it first meets them ---- */
+
+static enum err rehearse_kex(const struct kex_alg *alg)
 {
-    static const struct kex_alg *const kex[] = {&kex_curve25519_sha256};
+    uint8_t room[2][KEX_PUBLIC_MAX];
+    struct wr client = wr_span((struct span){room[0], sizeof room[0]}), server = wr_span((struct span){room[1], sizeof room[1]});
+    struct secret a CLEANUP(secret_clear) = {0}, b CLEANUP(secret_clear) = {0};
+    struct kex_state *s;
+    TRY(alg->start(alg, &random_libcrypto, NULL, &client, &s));
+    enum err e = alg->reply(alg, &random_libcrypto, NULL, wr_bytes(&client), &server, &b);
+    if (e == ERR_NONE) e = alg->finish(s, wr_bytes(&server), &a);
+    alg->free(s);
+    return e;
+}
+
+static enum err rehearse_ed25519(void)
+{
     uint8_t public_key[ED25519_PUBLIC], seed[ED25519_SEED] = {1}, sig[ED25519_SIG];
-    for (size_t i = 0; i < COUNT_OF(kex); i++) {
-        uint8_t room[2][KEX_PUBLIC_MAX];
-        struct wr client = wr_span((struct span){room[0], sizeof room[0]}), server = wr_span((struct span){room[1], sizeof room[1]});
-        struct secret a CLEANUP(secret_clear) = {0}, b CLEANUP(secret_clear) = {0};
-        struct kex_state *s;
-        TRY(kex[i]->start(kex[i], &random_libcrypto, NULL, &client, &s));
-        enum err e = kex[i]->reply(kex[i], &random_libcrypto, NULL, wr_bytes(&client), &server, &b);
-        if (e == ERR_NONE) e = kex[i]->finish(s, wr_bytes(&server), &a);
-        kex[i]->free(s);
-        TRY(e);
-    }
+    struct bytes text = bytes_of(seed, sizeof seed);
     TRY(ed25519_public(seed, public_key));
-    TRY(ed25519_sign(seed, bytes_of(seed, sizeof seed), sig));
-    return ed25519_verify(public_key, bytes_of(seed, sizeof seed), bytes_of(sig, sizeof sig)) == VERDICT_GOOD ? ERR_NONE : ERR_CRYPTO;
+    TRY(ed25519_sign(seed, text, sig));
+    return ed25519_verify(public_key, text, bytes_of(sig, sizeof sig)) == VERDICT_GOOD ? ERR_NONE : ERR_CRYPTO;
+}
+
+static enum err rehearse_ecdsa(void)
+{
+    uint8_t room[3][133];
+    struct wr point = wr_span((struct span){room[0], 133}), r = wr_span((struct span){room[1], 133}), s = wr_span((struct span){room[2], 133});
+    struct secret scalar CLEANUP(secret_clear) = {0};
+    TRY(ecdsa_generate(&ec_nistp256, &point, &scalar));
+    return ecdsa_sign(&ec_nistp256, wr_bytes(&point), secret_bytes(&scalar), BYTES_LIT("text"), &r, &s);    /* verifies too */
+}
+
+/* No key is made for this, as it would take too long: a signature that is not one is looked at as well. */
+static enum err rehearse_rsa(void)
+{
+    uint8_t n[256];
+    memset(n, 0xff, sizeof n);
+    struct rsa_public key = {bytes_of(n, sizeof n), BYTES_LIT("\1\0\1")};
+    return rsa_verify(&key, &hash_sha512, BYTES_LIT("text"), BYTES_LIT("\1")) == VERDICT_BAD ? ERR_NONE : ERR_CRYPTO;
 }
 
 enum err crypto_warm(void)
@@ -108,7 +129,11 @@ enum err crypto_warm(void)
     for (size_t i = 0; i < COUNT_OF(hashes); i++)
         if (hashes[i] != &hash_md5 && !evp_md(hashes[i])) return ERR_CRYPTO;     /* MD5 may be switched off: fingerprints only */
     TRY(random_reseed());
-    return rehearse();
+    TRY(rehearse_kex(&kex_mlkem768x25519_sha256));
+    TRY(rehearse_kex(&kex_ecdh_nistp256));
+    TRY(rehearse_ed25519());
+    TRY(rehearse_ecdsa());
+    return rehearse_rsa();
 }
 
 const char *crypto_version(void)

@@ -18,6 +18,8 @@ struct parts {
 
 static const struct parts all_parts[] = {
     {&kex_mlkem768x25519_sha256, &share_x25519, &kem_mlkem768},
+    {&kex_sntrup761x25519_sha512, &share_x25519, &kem_sntrup761},
+    {&kex_sntrup761x25519_sha512_openssh, &share_x25519, &kem_sntrup761},
     {&kex_curve25519_sha256, &share_x25519, NULL},
     {&kex_curve25519_sha256_libssh, &share_x25519, NULL},
     {&kex_ecdh_nistp256, &share_nistp256, NULL},
@@ -133,6 +135,8 @@ static enum err ecdh_reply(const struct kex_alg *alg, const struct random *rando
      .reply = ecdh_reply, .free = ecdh_free}
 
 const struct kex_alg kex_mlkem768x25519_sha256 = ECDH("mlkem768x25519-sha256", hash_sha256, true);
+const struct kex_alg kex_sntrup761x25519_sha512 = ECDH("sntrup761x25519-sha512", hash_sha512, true);
+const struct kex_alg kex_sntrup761x25519_sha512_openssh = ECDH("sntrup761x25519-sha512@openssh.com", hash_sha512, true);
 const struct kex_alg kex_curve25519_sha256 = ECDH("curve25519-sha256", hash_sha256, false);
 const struct kex_alg kex_curve25519_sha256_libssh = ECDH("curve25519-sha256@libssh.org", hash_sha256, false);
 const struct kex_alg kex_ecdh_nistp256 = ECDH("ecdh-sha2-nistp256", hash_sha256, false);

@@ -82,6 +82,21 @@ static void op_mlkem_decaps(const struct call *c)   /* set dk c -> K */
     say_hex(bytes_of(shared, sizeof shared));
 }
 
+static void op_kex_start(const struct call *c)      /* method random -> client_public */
+{
+    static uint8_t room[KEX_PUBLIC_MAX];
+    const struct kex_alg *alg = kex_find(bytes_str(c->word[0]));
+    struct bytes left = c->arg[1];
+    struct random random = {&left, play_back};
+    struct wr w = wr_span((struct span){room, sizeof room});
+    struct kex_state *s;
+    if (!alg) return say_err(ERR_NO_KEX);
+    enum err e = alg->start(alg, &random, NULL, &w, &s);
+    if (e != ERR_NONE) return say_err(e);
+    say_hex(wr_bytes(&w));
+    alg->free(s);
+}
+
 static void op_kex_finish(const struct call *c)     /* method random server_public -> client_public secret */
 {
     static uint8_t room[KEX_PUBLIC_MAX];
@@ -214,7 +229,7 @@ static const struct {
     void (*run)(const struct call *c);
 } ops[] = {
     {"mlkem_keygen", 2, op_mlkem_keygen}, {"mlkem_encaps", 3, op_mlkem_encaps}, {"mlkem_decaps", 3, op_mlkem_decaps},
-    {"kex_finish", 3, op_kex_finish}, {"kex_reply", 3, op_kex_reply}, {"ed25519_verify", 3, op_ed25519_verify},
+    {"kex_start", 2, op_kex_start}, {"kex_finish", 3, op_kex_finish}, {"kex_reply", 3, op_kex_reply}, {"ed25519_verify", 3, op_ed25519_verify},
     {"aead_seal", 5, op_aead_seal}, {"ecdh", 3, op_ecdh}, {"ec_point", 2, op_ec_point}, {"ecdsa_verify", 5, op_ecdsa_verify},
     {"rsa_verify", 5, op_rsa_verify}, {"mac", 4, op_mac}, {"stream", 4, op_stream}, {"bcrypt", 4, op_bcrypt},
 };
