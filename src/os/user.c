@@ -38,11 +38,15 @@ void limits_save(void)
 
 enum err limits_restore(void)
 {
-    if (!limits_known) return ERR_NONE;
-    for (int i = 0; i < RLIM_NLIMITS; i++) {
-        struct rlimit now;
-        if (getrlimit((__rlimit_resource_t)i, &now) == 0 && now.rlim_cur == limits[i].rlim_cur && now.rlim_max == limits[i].rlim_max) continue;
-        if (setrlimit((__rlimit_resource_t)i, &limits[i]) != 0) return ERR_SYSTEM;
+    for (int i = 0; limits_known && i < RLIM_NLIMITS; i++) {
+        struct rlimit now, want = limits[i];
+        if (getrlimit((__rlimit_resource_t)i, &now) != 0) return ERR_SYSTEM;
+        if (now.rlim_cur == want.rlim_cur && now.rlim_max == want.rlim_max) continue;
+        if (setrlimit((__rlimit_resource_t)i, &want) == 0) continue;
+        /* without CAP_SYS_RESOURCE (containers) a hard limit that went down stays down */
+        want.rlim_max = now.rlim_max;
+        if (want.rlim_cur > want.rlim_max) want.rlim_cur = want.rlim_max;
+        if (setrlimit((__rlimit_resource_t)i, &want) != 0) return ERR_SYSTEM;
     }
     return ERR_NONE;
 }

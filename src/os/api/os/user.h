@@ -13,7 +13,8 @@
 MUST_USE enum err user_become(const char *name, uid_t uid, gid_t gid, const gid_t *groups, size_t n);
 
 /* Remember the resource limits of this process, as the administrator gave them (once, at start); put them back (in a child,
- * while it is still root). Restoring without saving does nothing. */
+ * while it is still root). Restoring without saving does nothing. A hard limit that was lowered comes back only
+ * where the kernel lets us: whoever lowers limits lowers the soft ones. */
 void limits_save(void);
 MUST_USE enum err limits_restore(void);
 

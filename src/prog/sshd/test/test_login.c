@@ -6,9 +6,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pty.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -553,6 +555,72 @@ static void modes_set_what_they_name(void **state)
     close(slave), close(master);
 }
 
+/* ---- fork fails ---- */
+
+/* The linker puts these in the place of fork and kill (meson.build). */
+static bool fork_fails;
+static pid_t killed;
+pid_t __real_fork(void);
+int __real_kill(pid_t pid, int sig);
+pid_t __wrap_fork(void);
+int __wrap_kill(pid_t pid, int sig);
+
+pid_t __wrap_fork(void)
+{
+    if (!fork_fails) return __real_fork();
+    errno = EAGAIN;
+    return -1;
+}
+
+int __wrap_kill(pid_t pid, int sig)
+{
+    killed = pid;
+    return pid > 0 ? __real_kill(pid, sig) : 0;
+}
+
+static size_t descriptors_open(void)
+{
+    size_t n = 0;
+    for (int fd = 0; fd < 1000; fd++) n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+/* A failed fork is an error, never a pid: kill(-1) would end every process of a user. No descriptor is lost either. */
+static void a_failed_fork_is_never_a_pid(void **state)
+{
+    (void)state;
+    struct account me = {.name = "me", .home = "/", .shell = "/bin/sh", .uid = getuid(), .gid = getgid(), .valid = true};
+    const char *file = "/nonexistent";
+    const struct sshd_conf conf = {.permit_tty = true, .authorized_keys_file = {&file, 1}};
+    const struct session_pty pty = {.term = "x"};
+    struct session s = {.pid = 1234567, .pidfd = -1}, fresh = {0};
+    struct session_spec spec = {.account = &me, .conf = &conf, .link = &here, .kind = SESSION_EXEC, .command = "true", .timeout_ms = 1000};
+    const struct keys_question q = {.account = &me, .allowed = true, .conf = &conf, .link = &here, .blob = BYTES_LIT(BLOB), .timeout_ms = 1000};
+    struct key_options *o = calloc(1, sizeof *o);
+    struct keys_answer a = {0};
+    struct hand h;
+    hand_init(&h);
+    size_t before = descriptors_open();
+    fork_fails = true;
+    killed = 0;
+    enum err keys = keys_ask(&q, o, &a), plain = session_start(&spec, &fresh), sig = session_signal(&s, &me, "TERM");
+    spec.pty = &pty;
+    enum err tty = session_start(&spec, &fresh), hand = hand_connect(&h, &me, &conf, 1, "x", 1);
+    hand_close(&h);
+    fork_fails = false;
+    assert_int_equal(keys, ERR_SYSTEM);
+    assert_int_equal(a.found, VERDICT_BAD);
+    assert_int_equal(plain, ERR_SYSTEM);
+    assert_int_equal(sig, ERR_SYSTEM);
+    assert_int_equal(tty, ERR_SYSTEM);
+    assert_int_equal(hand, ERR_SYSTEM);
+    assert_int_equal(fresh.pid, 0);
+    assert_int_equal(h.pid, 0);
+    assert_int_equal(killed, 0);
+    assert_int_equal(descriptors_open(), before);
+    free(o);
+}
+
 /* ---- forwards ---- */
 
 static void forward_rules_rows(void **state)
@@ -612,6 +680,7 @@ int main(void)
         cmocka_unit_test(a_session_has_these_variables),
         cmocka_unit_test(environment_files_are_read_by_their_rules),
         cmocka_unit_test(modes_set_what_they_name),
+        cmocka_unit_test(a_failed_fork_is_never_a_pid),
         cmocka_unit_test(forward_rules_rows),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
