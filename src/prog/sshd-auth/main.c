@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* sshd-auth: is this the password of that hash? One question, one answer, one process. The only program that links libcrypt. It is
- * started by the warden with a socket as descriptor 0, gives up all rights first (uid, groups, every system call but a message in and out and memory), and
- * answers in a time that does not depend on whether the hash is a real one. */
+ * started by the warden with a socket as descriptor 0, gives up all rights first (uid, groups, every system call
+ * but messages and memory), and answers in a time that does not depend on whether the hash is a real one. */
 #include <crypt.h>
 #include <grp.h>
 #include <string.h>

@@ -145,7 +145,8 @@ static bool conditions_hold(const struct key_options *o, const struct keys_quest
     char text[KEY_FROM_MAX + 512];
     const struct link_ends *l = q->link;
     if (o->has_from && !from_holds(o->from, l)) {
-        snprintf(text, sizeof text, "Authentication tried for %.100s with correct key but not from a permitted host (host=%.200s, ip=%.200s, required=%.200s).",
+        snprintf(text, sizeof text,
+            "Authentication tried for %.100s with correct key but not from a permitted host (host=%.200s, ip=%.200s, required=%.200s).",
                  q->account->name, l->client_host, l->client_addr, o->from);
         note_set(out->note, sizeof out->note, text);
         return false;

@@ -121,7 +121,8 @@ struct session_env {
     char *text;                 /* NAME=VALUE\0 ... */
     size_t n, cap;
 };
-/* "env" request. ERR_DENIED: not in AcceptEnv (or a name with '=', an empty one). ERR_NOSPACE: the bound; ERR_NOMEM. A name that came before is replaced. */
+/* "env" request. ERR_DENIED: not in AcceptEnv (or a name with '=', an empty one). ERR_NOSPACE: the bound; ERR_NOMEM. A name that came
+ * before is replaced. */
 MUST_USE enum err session_env_add(struct session_env *e, const struct sshd_conf *conf, const char *name, const char *value);
 void session_env_done(struct session_env *e);
 

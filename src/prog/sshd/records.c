@@ -33,7 +33,8 @@ char *banner_read(const struct sshd_conf *conf)
     return text;
 }
 
-void auth_line(const char *what, const char *method, const struct account *a, const struct link_ends *link, const char *detail, char *out, size_t size)
+void auth_line(const char *what, const char *method, const struct account *a, const struct link_ends *link, const char *detail, char *out,
+    size_t size)
 {
     snprintf(out, size, "%s %s for %s%.100s from %.200s port %u ssh2%s%s", what, method, a->valid ? "" : "invalid user ", a->name,
              link->client_addr, link->client_port, detail[0] ? ": " : "", detail);
