@@ -31,9 +31,13 @@ const struct cipher_alg *const cipher_all[] = {
 };
 
 const struct mac_alg *const mac_all[] = {
+    &mac_umac_64_etm,
+    &mac_umac_128_etm,
     &mac_hmac_sha2_256_etm,
     &mac_hmac_sha2_512_etm,
     &mac_hmac_sha1_etm,
+    &mac_umac_64,
+    &mac_umac_128,
     &mac_hmac_sha2_256,
     &mac_hmac_sha2_512,
     &mac_hmac_sha1,
@@ -49,7 +53,8 @@ const char kex_default_server[] = KEX_BOTH;
 const char cipher_default[] =
     "chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,aes256-gcm@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr";
 const char mac_default[] =
-    "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha1-etm@openssh.com,hmac-sha2-256,hmac-sha2-512,hmac-sha1";
+    "umac-64-etm@openssh.com,umac-128-etm@openssh.com,hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,"
+    "hmac-sha1-etm@openssh.com,umac-64@openssh.com,umac-128@openssh.com,hmac-sha2-256,hmac-sha2-512,hmac-sha1";
 
 const struct kex_alg *kex_find(struct bytes name)
 {
