@@ -23,9 +23,10 @@ MUST_USE enum err destination_parse(const char *text, struct destination *out);
 MUST_USE enum err destination_parse_hop(struct bytes text, struct destination *out);
 
 /* May a user name from the command line be used (before any expansion)? No leading dash, no control or shell characters
- * (' ` " $ \ ; & < > | ( ) { } and line ends), no trailing backslash. OpenSSH 10.3's check. */
+ * (' ` " ; & < > | ( ) { }), no backslash at the end or before a blank, $ only as the last character, no blank before a dash.
+ * OpenSSH 10.3's check, and a little more. */
 bool user_valid(const char *user);
-/* A host name: no leading dash, no control or shell characters, no white space. */
+/* A host name: not empty, no leading dash, no control or shell characters (also \ $ and comma), no white space. */
 bool host_valid(const char *host);
 
 /* "host:port", "[host]:port", "host/port"; the port may be missing (0). For ListenAddress, PermitOpen, -W ... */

@@ -77,9 +77,9 @@ struct ssh_conf {
     uint32_t number_of_password_prompts;
     bool batch_mode;
     bool identities_only;
-    struct conf_texts identity_file;        /* not expanded; the defaults when none was given */
+    struct conf_texts identity_file;        /* not expanded; the defaults when none was given; an entry "none" is to be skipped */
     bool identity_file_set;                 /* the user named some: a missing one deserves a word */
-    struct conf_texts certificate_file;     /* not expanded */
+    struct conf_texts certificate_file;     /* not expanded; skip "none" */
     const char *identity_agent;             /* NULL: $SSH_AUTH_SOCK; "none"; else a path (not expanded) or $NAME */
     int add_keys_to_agent;                  /* enum ssh_add_keys */
     int64_t add_keys_to_agent_s;            /* lifetime, 0: for ever */

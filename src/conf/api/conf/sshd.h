@@ -14,7 +14,7 @@ enum sshd_rhosts { SSHD_RHOSTS_NO, SSHD_RHOSTS_YES, SSHD_RHOSTS_SHOSTS };
 enum { SSHD_PUBKEY_TOUCH_REQUIRED = 1, SSHD_PUBKEY_VERIFY_REQUIRED = 2 };   /* PubkeyAuthOptions bits */
 
 struct sshd_listen {
-    const char *address;        /* as written, no brackets; NULL: every local address */
+    const char *address;        /* as written, no brackets: an address or a name to resolve; "0.0.0.0" and "::" (V6ONLY) when none was given */
     uint16_t port;
     const char *rdomain;
 };
@@ -47,6 +47,7 @@ struct sshd_penalties {         /* PerSourcePenalties; times in milliseconds */
     uint32_t crash_ms, authfail_ms, invaliduser_ms, refuseconnection_ms, noauth_ms, grace_exceeded_ms, max_ms, min_ms;
     uint32_t max_sources4, max_sources6;
     bool overflow_deny_all, overflow6_deny_all;     /* false: permissive */
+    unsigned given;             /* which of these a configuration named; not for callers */
 };
 
 struct sshd_conf {
@@ -61,7 +62,7 @@ struct sshd_conf {
     struct sshd_penalties per_source_penalties;
     const char *per_source_penalty_exempt_list;
     int64_t login_grace_time_s;             /* 0: none */
-    const char *refuse_connection;          /* NULL: no */
+    bool refuse_connection;                 /* drop every connection this applies to (Match), with its penalty */
     const char *pid_file;                   /* NULL: none */
     const char *version_addendum;           /* NULL: none */
     bool use_dns, tcp_keep_alive;

@@ -42,6 +42,7 @@ struct conf_ipqos {
 struct conf_channel_timeout {
     const char *pattern;
     int64_t time_s;
+    const char *text;           /* "pattern=interval" as written */
 };
 struct conf_channel_timeouts {
     struct conf_channel_timeout *v;

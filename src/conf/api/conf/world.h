@@ -42,6 +42,8 @@ struct conf_world {
     enum err (*user_home)(void *ctx, const char *user, struct wr *out);
     /* Text addresses of our network interfaces, each followed by a NUL (Match localnetwork). */
     enum err (*local_addresses)(void *ctx, struct wr *out);
+    /* SHA-1 of a text in hex (%C). May be NULL: %C is then refused in Include and Match exec. */
+    enum err (*hash)(void *ctx, struct bytes text, char hex[41]);
     /* One line without newline for people. May be NULL. */
     void (*say)(void *ctx, enum conf_say what, const char *text);
 
@@ -52,6 +54,7 @@ struct conf_world {
     const char *home;               /* %d */
     const char *version;            /* Match version: "OpenSSH_10.5" */
     const char *etc_dir;            /* NULL: "/etc/ssh" */
+    const char *cwd;                /* relative file names of sshd_config start here; NULL: they stay as they are */
     const struct conf_algs *algs;   /* NULL: conf_algs_openssh */
 };
 

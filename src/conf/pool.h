@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: ISC */
+/* All texts and lists of one configuration: allocated one by one, let go together. Counted, because configurations made from the
+ * same rows share what did not change. */
+#ifndef CONF_POOL_H
+#define CONF_POOL_H
+
+#include "base/bytes.h"
+
+struct pool;
+
+struct pool *pool_new(struct pool *parent);     /* NULL: out of memory. A parent is kept alive as long as the pool. */
+struct pool *pool_keep(struct pool *p);         /* one owner more */
+void pool_drop(struct pool *p);                 /* one owner less; the last frees */
+
+void *pool_alloc(struct pool *p, size_t n);     /* zeroed and aligned; NULL: out of memory */
+char *pool_text(struct pool *p, struct bytes b);    /* NUL-terminated copy; NULL also when b holds a NUL */
+char *pool_str(struct pool *p, const char *s);
+
+#endif
