@@ -34,7 +34,7 @@ const struct conf_algs conf_algs_openssh = {
                   "sk-ecdsa-sha2-nistp256@openssh.com,webauthn-sk-ecdsa-sha2-nistp256@openssh.com,rsa-sha2-512,rsa-sha2-256",
 };
 
-const struct conf_algs *world_algs(const struct conf_world *w)
+const struct conf_algs *conf_world_algs(const struct conf_world *w)
 {
     return w->algs ? w->algs : &conf_algs_openssh;
 }
@@ -46,7 +46,7 @@ struct lists {
 
 static struct lists lists_of(const struct line *l, const struct algs_arg *a)
 {
-    const struct conf_algs *g = world_algs(l->world);
+    const struct conf_algs *g = conf_world_algs(l->world);
     const struct lists all[] = {
         [ALGS_CIPHERS] = {bytes_str(g->ciphers_known), bytes_str(g->ciphers_default), false},
         [ALGS_MACS] = {bytes_str(g->macs_known), bytes_str(g->macs_default), false},
@@ -104,7 +104,7 @@ static enum err resolve(struct line *l, const struct lists *ls, const char *spec
     else add_list(&w, ls, list);
     if (sign == '^') add_list(&w, ls, ls->preset);
     TRY(wr_done(&w));
-    const char *text = pool_text(l->pool, wr_bytes(&w));
+    const char *text = conf_pool_text(l->pool, wr_bytes(&w));
     if (!text) return ERR_NOMEM;
     *out = text;
     return ERR_NONE;
@@ -113,13 +113,13 @@ static enum err resolve(struct line *l, const struct lists *ls, const char *spec
 static enum err bad_list(const struct line *l, const struct algs_arg *a, const char *word)
 {
     switch (a->which) {
-    case ALGS_CIPHERS: return line_bad(l, "Bad SSH2 cipher spec '%s'.", word);
-    case ALGS_MACS: return line_bad(l, "Bad SSH2 %s spec '%s'.", l->server ? "mac" : "MAC", word);
-    case ALGS_KEX: return line_bad(l, "Bad SSH2 KexAlgorithms '%s'.", word);
+    case ALGS_CIPHERS: return option_bad(l, "Bad SSH2 cipher spec '%s'.", word);
+    case ALGS_MACS: return option_bad(l, "Bad SSH2 %s spec '%s'.", l->server ? "mac" : "MAC", word);
+    case ALGS_KEX: return option_bad(l, "Bad SSH2 KexAlgorithms '%s'.", word);
     case ALGS_KEYS:
     case ALGS_CA: break;
     }
-    return line_bad(l, "Bad key types '%s'.", word);
+    return option_bad(l, "Bad key types '%s'.", word);
 }
 
 /* Unknown names are refused, except in what is to be taken away. */
@@ -130,7 +130,7 @@ static enum err check_names(const struct line *l, const struct algs_arg *a, cons
     size_t count = 0;
     for (size_t pos = 0; names_next(list, &pos, &one); count++) {
         if (means_something(one, ls, ls->wildcards)) continue;
-        if (a->which == ALGS_KEX) say(l->world, CONF_SAY_ERROR, "Unsupported KEX algorithm \"%.*s\"", (int)(one.n > 200 ? 200 : one.n), (const char *)one.p);
+        if (a->which == ALGS_KEX) conf_tell(l->world, CONF_SAY_ERROR, "Unsupported KEX algorithm \"%.*s\"", (int)(one.n > 200 ? 200 : one.n), (const char *)one.p);
         return bad_list(l, a, word);
     }
     return count ? ERR_NONE : bad_list(l, a, word);
@@ -141,7 +141,7 @@ static enum err algs_parse(struct line *l, const struct option *o, void *conf)
     const struct algs_arg *a = o->arg;
     const struct lists ls = lists_of(l, a);
     const char *word;
-    TRY(line_need(l, &word));
+    TRY(option_need(l, &word));
     TRY(check_names(l, a, &ls, word));
     TRY(resolve(l, &ls, word, FIELD(conf, const char *, o->at)));
     if (o->at2) *FIELD(conf, bool, o->at2) = true;
@@ -151,10 +151,10 @@ static enum err algs_parse(struct line *l, const struct option *o, void *conf)
 static enum err algs_fill(struct line *l, const struct option *o, void *conf)
 {
     const struct lists ls = lists_of(l, o->arg);
-    const char *text = pool_text(l->pool, ls.preset);
+    const char *text = conf_pool_text(l->pool, ls.preset);
     if (!text) return ERR_NOMEM;
     *FIELD(conf, const char *, o->at) = text;
     return ERR_NONE;
 }
 
-const struct kind kind_algs = {.size = sizeof(const char *), .size2 = sizeof(bool), .parse = algs_parse, .dump = dump_text_field, .fill = algs_fill};
+const struct kind kind_algs = {.size = sizeof(const char *), .size2 = sizeof(bool), .parse = algs_parse, .dump = option_dump_text_field, .fill = algs_fill};

@@ -12,14 +12,14 @@ static enum err rekey_parse(struct line *l, const struct option *o, void *conf)
 {
     const char *word;
     struct conf_rekey v = {0};
-    TRY(line_need(l, &word));
+    TRY(option_need(l, &word));
     enum err e = conf_size_bytes(bytes_str(word), &v.bytes);
     if (e != ERR_NONE)
-        return line_bad(l, "Bad %snumber '%s': %s", l->server ? "RekeyLimit " : "", word,
+        return option_bad(l, "Bad %snumber '%s': %s", l->server ? "RekeyLimit " : "", word,
                         e == ERR_RANGE ? "Numerical result out of range" : "Invalid argument");
-    if (v.bytes && v.bytes < REKEY_LEAST) return line_bad(l, "RekeyLimit too small");
-    word = line_word(l);
-    if (word && !word_is(word, "none") && conf_time_s(bytes_str(word), &v.time_s) != ERR_NONE) return line_bad(l, "invalid time value.");
+    if (v.bytes && v.bytes < REKEY_LEAST) return option_bad(l, "RekeyLimit too small");
+    word = option_word(l);
+    if (word && !conf_word_is(word, "none") && conf_time_s(bytes_str(word), &v.time_s) != ERR_NONE) return option_bad(l, "invalid time value.");
     *FIELD(conf, struct conf_rekey, o->at) = v;
     return ERR_NONE;
 }
@@ -29,7 +29,7 @@ static void rekey_dump(const struct option *o, const void *conf, struct wr *out)
     const struct conf_rekey *v = FIELD_CONST(conf, struct conf_rekey, o->at);
     char text[64];
     snprintf(text, sizeof text, "%llu %lld", (unsigned long long)v->bytes, (long long)v->time_s);
-    dump_value(o, text, out);
+    option_dump_value(o, text, out);
 }
 
 const struct kind kind_rekey = {.size = sizeof(struct conf_rekey), .parse = rekey_parse, .dump = rekey_dump};
@@ -70,7 +70,7 @@ static enum err tos_parse(struct line *l, int *out)
         l->used++;
         return ERR_NONE;
     }
-    return words_find(l, &tos_words, out);
+    return option_words_find(l, &tos_words, out);
 }
 
 static enum err ipqos_parse(struct line *l, const struct option *o, void *conf)
@@ -96,7 +96,7 @@ static void ipqos_dump(const struct option *o, const void *conf, struct wr *out)
     const struct conf_ipqos *v = FIELD_CONST(conf, struct conf_ipqos, o->at);
     char a[16], b[16], text[40];
     snprintf(text, sizeof text, "%s %s", tos_text(v->interactive, a, sizeof a), tos_text(v->bulk, b, sizeof b));
-    dump_value(o, text, out);
+    option_dump_value(o, text, out);
 }
 
 const struct kind kind_ipqos = {.size = sizeof(struct conf_ipqos), .parse = ipqos_parse, .dump = ipqos_dump};
@@ -115,10 +115,10 @@ static enum err set_env_parse(struct line *l, const struct option *o, void *conf
 {
     struct conf_texts *t = FIELD(conf, struct conf_texts, o->at);
     const char *word;
-    TRY(line_need(l, &word));
-    for (; word; word = line_word(l)) {
-        if (!strchr(word, '=') || word[0] == '=') return line_bad(l, l->server ? "Invalid environment." : "Invalid SetEnv.");
-        if (!has_name(t, word)) TRY(texts_add(l->pool, t, word));
+    TRY(option_need(l, &word));
+    for (; word; word = option_word(l)) {
+        if (!strchr(word, '=') || word[0] == '=') return option_bad(l, l->server ? "Invalid environment." : "Invalid SetEnv.");
+        if (!has_name(t, word)) TRY(conf_texts_add(l->pool, t, word));
     }
     return ERR_NONE;
 }
@@ -126,7 +126,7 @@ static enum err set_env_parse(struct line *l, const struct option *o, void *conf
 static void set_env_dump(const struct option *o, const void *conf, struct wr *out)
 {
     const struct conf_texts *t = FIELD_CONST(conf, struct conf_texts, o->at);
-    for (size_t i = 0; i < t->n; i++) dump_value(o, t->v[i], out);
+    for (size_t i = 0; i < t->n; i++) option_dump_value(o, t->v[i], out);
 }
 
 const struct kind kind_set_env = {.size = sizeof(struct conf_texts), .parse = set_env_parse, .dump = set_env_dump};
@@ -136,11 +136,11 @@ const struct kind kind_set_env = {.size = sizeof(struct conf_texts), .parse = se
 static enum err timeout_parse(struct line *l, const char *word, struct conf_channel_timeout *out)
 {
     const char *eq = strchr(word, '=');
-    if (!eq || eq == word) return line_bad(l, "invalid channel timeout %s", word);
-    if (word_is(eq + 1, "none")) out->time_s = 0;
-    else if (conf_time_s(bytes_str(eq + 1), &out->time_s) != ERR_NONE) return line_bad(l, "invalid channel timeout %s", word);
+    if (!eq || eq == word) return option_bad(l, "invalid channel timeout %s", word);
+    if (conf_word_is(eq + 1, "none")) out->time_s = 0;
+    else if (conf_time_s(bytes_str(eq + 1), &out->time_s) != ERR_NONE) return option_bad(l, "invalid channel timeout %s", word);
     out->text = word;
-    out->pattern = pool_text(l->pool, bytes_of(word, (size_t)(eq - word)));
+    out->pattern = conf_pool_text(l->pool, bytes_of(word, (size_t)(eq - word)));
     return out->pattern ? ERR_NONE : ERR_NOMEM;
 }
 
@@ -148,11 +148,11 @@ static enum err channel_timeout_parse(struct line *l, const struct option *o, vo
 {
     struct conf_channel_timeouts t = {0};
     const char *word;
-    TRY(line_need(l, &word));
-    if (!(l->words == 1 && word_is(word, "none"))) {
-        t.v = pool_alloc(l->pool, l->words * sizeof *t.v);
+    TRY(option_need(l, &word));
+    if (!(l->words == 1 && conf_word_is(word, "none"))) {
+        t.v = conf_pool_alloc(l->pool, l->words * sizeof *t.v);
         if (!t.v) return ERR_NOMEM;
-        for (; word; word = line_word(l)) TRY(timeout_parse(l, word, &t.v[t.n++]));
+        for (; word; word = option_word(l)) TRY(timeout_parse(l, word, &t.v[t.n++]));
     }
     *FIELD(conf, struct conf_channel_timeouts, o->at) = t;
     return ERR_NONE;
@@ -161,7 +161,7 @@ static enum err channel_timeout_parse(struct line *l, const struct option *o, vo
 static void channel_timeout_dump(const struct option *o, const void *conf, struct wr *out)
 {
     const struct conf_channel_timeouts *t = FIELD_CONST(conf, struct conf_channel_timeouts, o->at);
-    dump_name(o, out);
+    option_dump_name(o, out);
     for (size_t i = 0; i < t->n; i++) {
         wr_u8(out, ' ');
         wr_text(out, t->v[i].text);

@@ -6,7 +6,7 @@
 
 static void one_line_dump(const struct option *o, const struct conf_texts *t, const char *empty, struct wr *out)
 {
-    dump_name(o, out);
+    option_dump_name(o, out);
     for (size_t i = 0; i < t->n; i++) {
         wr_u8(out, ' ');
         wr_text(out, t->v[i]);
@@ -17,7 +17,7 @@ static void one_line_dump(const struct option *o, const struct conf_texts *t, co
 
 static bool lone_none(const struct line *l)
 {
-    return l->words == 1 && word_is(l->word[0], "none");
+    return l->words == 1 && conf_word_is(l->word[0], "none");
 }
 
 /* ---- CanonicalDomains ---- */
@@ -32,20 +32,20 @@ static enum err check_domain(const struct line *l, const char *name)
 {
     char first = ascii_lower(name[0]);
     bool alnum = (first >= 'a' && first <= 'z') || (first >= '0' && first <= '9') || first == '_';
-    if (!alnum && *name) return line_bad(l, "domain name \"%.100s\" starts with invalid character", name);
+    if (!alnum && *name) return option_bad(l, "domain name \"%.100s\" starts with invalid character", name);
     for (const char *p = name; *p; p++)
-        if (!domain_char((uint8_t)*p)) return line_bad(l, "domain name \"%.100s\" contains invalid characters", name);
-    return strstr(name, "..") ? line_bad(l, "domain name \"%.100s\" contains consecutive separators", name) : ERR_NONE;
+        if (!domain_char((uint8_t)*p)) return option_bad(l, "domain name \"%.100s\" contains invalid characters", name);
+    return strstr(name, "..") ? option_bad(l, "domain name \"%.100s\" contains consecutive separators", name) : ERR_NONE;
 }
 
 static enum err domains_parse(struct line *l, const struct option *o, void *conf)
 {
     struct conf_texts t = {0};
     const char *word;
-    TRY(line_need(l, &word));
-    for (; word && !lone_none(l); word = line_word(l)) {
+    TRY(option_need(l, &word));
+    for (; word && !lone_none(l); word = option_word(l)) {
         TRY(check_domain(l, word));
-        TRY(texts_add(l->pool, &t, word));
+        TRY(conf_texts_add(l->pool, &t, word));
     }
     *FIELD(conf, struct conf_texts, o->at) = t;
     return ERR_NONE;
@@ -64,11 +64,11 @@ static enum err cnames_parse(struct line *l, const struct option *o, void *conf)
 {
     struct conf_texts t = {0};
     const char *word;
-    TRY(line_need(l, &word));
-    for (; word && !lone_none(l); word = line_word(l)) {
+    TRY(option_need(l, &word));
+    for (; word && !lone_none(l); word = option_word(l)) {
         const char *colon = strchr(word, ':');
-        if (strcmp(word, "*") != 0 && (!colon || colon == word || !colon[1])) return line_bad(l, "Invalid permitted CNAME \"%s\"", word);
-        TRY(texts_add(l->pool, &t, strcmp(word, "*") == 0 ? "*:*" : word));
+        if (strcmp(word, "*") != 0 && (!colon || colon == word || !colon[1])) return option_bad(l, "Invalid permitted CNAME \"%s\"", word);
+        TRY(conf_texts_add(l->pool, &t, strcmp(word, "*") == 0 ? "*:*" : word));
     }
     *FIELD(conf, struct conf_texts, o->at) = t;
     return ERR_NONE;
@@ -91,18 +91,18 @@ static enum err send_env_parse(struct line *l, const struct option *o, void *con
     struct conf_texts *t = FIELD(conf, struct conf_texts, o->at);
     struct conf_texts fresh = {0};
     const char *word;
-    TRY(line_need(l, &word));
-    /* texts_add counts on a list that only grows: take it over into a fresh one */
-    for (size_t i = 0; i < t->n; i++) TRY(texts_add(l->pool, &fresh, t->v[i]));
-    for (size_t left = 0; word; word = line_word(l)) {
-        if (!*word || strchr(word, '=')) return line_bad(l, "Invalid environment name.");
+    TRY(option_need(l, &word));
+    /* conf_texts_add counts on a list that only grows: take it over into a fresh one */
+    for (size_t i = 0; i < t->n; i++) TRY(conf_texts_add(l->pool, &fresh, t->v[i]));
+    for (size_t left = 0; word; word = option_word(l)) {
+        if (!*word || strchr(word, '=')) return option_bad(l, "Invalid environment name.");
         if (word[0] != '-') {
-            TRY(texts_add(l->pool, &fresh, word));
+            TRY(conf_texts_add(l->pool, &fresh, word));
             continue;
         }
         env_remove(&fresh, word + 1);
         struct conf_texts again = {0};
-        for (left = 0; left < fresh.n; left++) TRY(texts_add(l->pool, &again, fresh.v[left]));
+        for (left = 0; left < fresh.n; left++) TRY(conf_texts_add(l->pool, &again, fresh.v[left]));
         fresh = again;
     }
     *t = fresh;
@@ -112,7 +112,7 @@ static enum err send_env_parse(struct line *l, const struct option *o, void *con
 static void send_env_dump(const struct option *o, const void *conf, struct wr *out)
 {
     const struct conf_texts *t = FIELD_CONST(conf, struct conf_texts, o->at);
-    for (size_t i = 0; i < t->n; i++) dump_value(o, t->v[i], out);
+    for (size_t i = 0; i < t->n; i++) option_dump_value(o, t->v[i], out);
 }
 
 const struct kind kind_send_env = {.size = sizeof(struct conf_texts), .parse = send_env_parse, .dump = send_env_dump};
@@ -124,9 +124,9 @@ static enum err check_target(const struct line *l, const char *word)
     struct bytes host, port;
     uint64_t v;
     enum err e = host_port_parse(bytes_str(word), &host, &port);
-    if (e == ERR_NONE && host.n == 0) return line_bad(l, "missing host in %s", l->keyword);
+    if (e == ERR_NONE && host.n == 0) return option_bad(l, "missing host in %s", l->keyword);
     if (e != ERR_NONE || !(bytes_is(port, "*") || (text_to_u64(port, 65535, &v) == ERR_NONE && v > 0)))
-        return line_bad(l, "bad port number in %s", l->keyword);
+        return option_bad(l, "bad port number in %s", l->keyword);
     return ERR_NONE;
 }
 
@@ -134,11 +134,11 @@ static enum err remote_open_parse(struct line *l, const struct option *o, void *
 {
     struct conf_texts t = {0};
     const char *word;
-    TRY(line_need(l, &word));
-    if (l->words == 1 && word_is(word, "any")) word = NULL;
-    for (; word; word = line_word(l)) {
+    TRY(option_need(l, &word));
+    if (l->words == 1 && conf_word_is(word, "any")) word = NULL;
+    for (; word; word = option_word(l)) {
         if (!lone_none(l)) TRY(check_target(l, word));
-        TRY(texts_add(l->pool, &t, word));
+        TRY(conf_texts_add(l->pool, &t, word));
     }
     l->used = l->words;
     *FIELD(conf, struct conf_texts, o->at) = t;
@@ -158,19 +158,19 @@ static enum err jump_parse(struct line *l, const struct option *o, void *conf)
 {
     const char **to = FIELD(conf, const char *, o->at);
     *to = NULL;
-    if (word_is(l->rest, "none")) return ERR_NONE;
+    if (conf_word_is(l->rest, "none")) return ERR_NONE;
     struct bytes hop;
     size_t hops = 0;
     for (size_t pos = 0; names_next(bytes_str(l->rest), &pos, &hop); hops++) {
         struct destination d;
-        if (destination_parse_hop(hop, &d) != ERR_NONE) return line_bad(l, "Invalid ProxyJump \"%s\"", l->rest);
+        if (destination_parse_hop(hop, &d) != ERR_NONE) return option_bad(l, "Invalid ProxyJump \"%s\"", l->rest);
     }
-    if (hops == 0) return line_bad(l, "Invalid ProxyJump \"%s\"", l->rest);
+    if (hops == 0) return option_bad(l, "Invalid ProxyJump \"%s\"", l->rest);
     *to = l->rest;
     return ERR_NONE;
 }
 
-const struct kind kind_jump = {.size = sizeof(const char *), .parse = jump_parse, .dump = dump_text_field};
+const struct kind kind_jump = {.size = sizeof(const char *), .parse = jump_parse, .dump = option_dump_text_field};
 
 /* ---- IdentityFile: one a line, each once; a list the user began has no defaults ---- */
 
@@ -178,11 +178,11 @@ static enum err identity_parse(struct line *l, const struct option *o, void *con
 {
     struct conf_texts *t = FIELD(conf, struct conf_texts, o->at);
     const char *word;
-    TRY(line_need(l, &word));
-    for (; word; word = l->preset ? line_word(l) : NULL) {
+    TRY(option_need(l, &word));
+    for (; word; word = l->preset ? option_word(l) : NULL) {
         bool known = false;
         for (size_t i = 0; i < t->n; i++) known |= strcmp(t->v[i], word) == 0;
-        if (!known) TRY(texts_add(l->pool, t, word));
+        if (!known) TRY(conf_texts_add(l->pool, t, word));
     }
     if (o->at2 && !l->preset) *FIELD(conf, bool, o->at2) = true;
     return ERR_NONE;

@@ -24,10 +24,10 @@ static enum err startups_parse(struct line *l, const struct option *o, void *con
 {
     const char *word;
     uint64_t v[3];
-    TRY(line_need(l, &word));
+    TRY(option_need(l, &word));
     size_t n = colon_numbers(word, v, 3);
     if (n == 1) v[1] = 30, v[2] = v[0];
-    if ((n != 1 && n != 3) || v[0] < 1 || v[0] > v[2] || v[1] < 1 || v[1] > 100) return line_bad(l, "Invalid MaxStartups spec.");
+    if ((n != 1 && n != 3) || v[0] < 1 || v[0] > v[2] || v[1] < 1 || v[1] > 100) return option_bad(l, "Invalid MaxStartups spec.");
     *FIELD(conf, struct sshd_max_startups, o->at) = (struct sshd_max_startups){(uint32_t)v[0], (uint32_t)v[1], (uint32_t)v[2]};
     return ERR_NONE;
 }
@@ -37,7 +37,7 @@ static void startups_dump(const struct option *o, const void *conf, struct wr *o
     const struct sshd_max_startups *v = FIELD_CONST(conf, struct sshd_max_startups, o->at);
     char text[48];
     snprintf(text, sizeof text, "%u:%u:%u", v->begin, v->rate_percent, v->full);
-    dump_value(o, text, out);
+    option_dump_value(o, text, out);
 }
 
 const struct kind kind_startups = {.size = sizeof(struct sshd_max_startups), .parse = startups_parse, .dump = startups_dump};
@@ -48,8 +48,8 @@ static enum err max_per_source_parse(struct line *l, const struct option *o, voi
 {
     const char *word;
     int64_t v = UINT32_MAX;
-    TRY(line_need(l, &word));
-    if (!word_is(word, "none")) TRY(number_parse(l, word, 0, INT32_MAX, &v));
+    TRY(option_need(l, &word));
+    if (!conf_word_is(word, "none")) TRY(option_number(l, word, 0, INT32_MAX, &v));
     *FIELD(conf, uint32_t, o->at) = (uint32_t)v;
     return ERR_NONE;
 }
@@ -59,7 +59,7 @@ static void max_per_source_dump(const struct option *o, const void *conf, struct
     char text[16];
     uint32_t v = *FIELD_CONST(conf, uint32_t, o->at);
     snprintf(text, sizeof text, "%u", v);
-    dump_value(o, v == UINT32_MAX ? "none" : text, out);
+    option_dump_value(o, v == UINT32_MAX ? "none" : text, out);
 }
 
 const struct kind kind_max_per_source = {.size = sizeof(uint32_t), .parse = max_per_source_parse, .dump = max_per_source_dump};
@@ -70,8 +70,8 @@ static enum err net_block_parse(struct line *l, const struct option *o, void *co
 {
     const char *word;
     uint64_t v[2] = {32, 128};
-    TRY(line_need(l, &word));
-    if (colon_numbers(word, v, 2) == 0 || v[0] > 32 || v[1] > 128) return line_bad(l, "Invalid PerSourceNetBlockSize spec.");
+    TRY(option_need(l, &word));
+    if (colon_numbers(word, v, 2) == 0 || v[0] > 32 || v[1] > 128) return option_bad(l, "Invalid PerSourceNetBlockSize spec.");
     *FIELD(conf, uint32_t, o->at) = (uint32_t)v[0];
     *FIELD(conf, uint32_t, o->at2) = (uint32_t)v[1];
     return ERR_NONE;
@@ -81,7 +81,7 @@ static void net_block_dump(const struct option *o, const void *conf, struct wr *
 {
     char text[32];
     snprintf(text, sizeof text, "%u:%u", *FIELD_CONST(conf, uint32_t, o->at), *FIELD_CONST(conf, uint32_t, o->at2));
-    dump_value(o, text, out);
+    option_dump_value(o, text, out);
 }
 
 const struct kind kind_net_block = {.size = sizeof(uint32_t), .size2 = sizeof(uint32_t), .parse = net_block_parse, .dump = net_block_dump};
@@ -146,8 +146,8 @@ static void penalties_preset(struct sshd_penalties *p)
 
 static bool overflow_parse(const char *value, bool *deny)
 {
-    *deny = word_is(value, "deny-all");
-    return *deny || word_is(value, "permissive");
+    *deny = conf_word_is(value, "deny-all");
+    return *deny || conf_word_is(value, "permissive");
 }
 
 static bool penalty_number(const struct penalty_key *k, const char *value, uint32_t *out)
@@ -163,8 +163,8 @@ static bool penalty_number(const struct penalty_key *k, const char *value, uint3
 static bool penalty_word(const char *word, struct sshd_penalties *p)
 {
     bool flag;
-    if (word_is(word, "yes") || word_is(word, "no")) {
-        if (!(p->given & GIVEN_ENABLED)) p->enabled = word_is(word, "yes");
+    if (conf_word_is(word, "yes") || conf_word_is(word, "no")) {
+        if (!(p->given & GIVEN_ENABLED)) p->enabled = conf_word_is(word, "yes");
         p->given |= GIVEN_ENABLED;
         return true;
     }
@@ -193,9 +193,9 @@ static enum err penalties_parse(struct line *l, const struct option *o, void *co
     struct sshd_penalties p = *FIELD(conf, struct sshd_penalties, o->at);
     const char *word;
     if (l->fresh) penalties_preset(&p);
-    TRY(line_need(l, &word));
-    for (; word; word = line_word(l))
-        if (!penalty_word(word, &p)) return line_bad(l, "invalid %s argument \"%s\"", l->keyword, word);
+    TRY(option_need(l, &word));
+    for (; word; word = option_word(l))
+        if (!penalty_word(word, &p)) return option_bad(l, "invalid %s argument \"%s\"", l->keyword, word);
     if (!(p.given & GIVEN_OVERFLOW6)) p.overflow6_deny_all = p.overflow_deny_all;
     *FIELD(conf, struct sshd_penalties, o->at) = p;
     return ERR_NONE;
@@ -205,10 +205,10 @@ static void penalties_dump(const struct option *o, const void *conf, struct wr *
 {
     const struct sshd_penalties *p = FIELD_CONST(conf, struct sshd_penalties, o->at);
     if (!p->enabled) {
-        dump_value(o, "no", out);
+        option_dump_value(o, "no", out);
         return;
     }
-    dump_name(o, out);
+    option_dump_name(o, out);
     for (size_t i = 0; i < COUNT_OF(penalty_keys); i++) {
         const struct penalty_key *k = &penalty_keys[i];
         uint32_t v = *FIELD_CONST(p, uint32_t, k->at);
@@ -227,14 +227,14 @@ static enum err exempt_parse(struct line *l, const struct option *o, void *conf)
 {
     const char *word;
     enum match m;
-    TRY(line_need(l, &word));
-    bool none = word_is(word, "none");
-    if (!none && address_list_match("0.0.0.0", bytes_str(word), &m) != ERR_NONE) return line_bad(l, "%s: invalid list", l->keyword);
+    TRY(option_need(l, &word));
+    bool none = conf_word_is(word, "none");
+    if (!none && address_list_match("0.0.0.0", bytes_str(word), &m) != ERR_NONE) return option_bad(l, "%s: invalid list", l->keyword);
     *FIELD(conf, const char *, o->at) = none ? NULL : word;
     return ERR_NONE;
 }
 
-const struct kind kind_exempt = {.size = sizeof(const char *), .parse = exempt_parse, .dump = dump_text_field};
+const struct kind kind_exempt = {.size = sizeof(const char *), .parse = exempt_parse, .dump = option_dump_text_field};
 
 /* ---- PermitOpen, PermitListen; arg != NULL: a port alone stands for any address ---- */
 
@@ -243,14 +243,14 @@ static enum err permit_text(struct line *l, const struct option *o, const char *
     struct bytes host, port;
     uint64_t v;
     size_t cap = strlen(word) + 3;
-    char *text = pool_alloc(l->pool, cap);
+    char *text = conf_pool_alloc(l->pool, cap);
     if (!text) return ERR_NOMEM;
     bool lone = o->arg && !strchr(word, ':');
     snprintf(text, cap, lone ? "*:%s" : "%s", word);
     enum err e = host_port_parse(bytes_str(text), &host, &port);
-    if (e == ERR_NONE && host.n == 0) return line_bad(l, "missing host in %s", o->name);
+    if (e == ERR_NONE && host.n == 0) return option_bad(l, "missing host in %s", o->name);
     if (e != ERR_NONE || !(bytes_is(port, "*") || (text_to_u64(port, 65535, &v) == ERR_NONE && v > 0)))
-        return line_bad(l, "%s bad port number", o->name);
+        return option_bad(l, "%s bad port number", o->name);
     *out = text;
     return ERR_NONE;
 }
@@ -259,13 +259,13 @@ static enum err permits_parse(struct line *l, const struct option *o, void *conf
 {
     struct sshd_permits p = {0};
     const char *word;
-    TRY(line_need(l, &word));
-    p.any = l->words == 1 && word_is(word, "any");
-    p.none = l->words == 1 && word_is(word, "none");
+    TRY(option_need(l, &word));
+    p.any = l->words == 1 && conf_word_is(word, "any");
+    p.none = l->words == 1 && conf_word_is(word, "none");
     if (!p.any && !p.none) {
-        p.v = pool_alloc(l->pool, l->words * sizeof *p.v);
+        p.v = conf_pool_alloc(l->pool, l->words * sizeof *p.v);
         if (!p.v) return ERR_NOMEM;
-        for (; word; word = line_word(l)) TRY(permit_text(l, o, word, &p.v[p.n++]));
+        for (; word; word = option_word(l)) TRY(permit_text(l, o, word, &p.v[p.n++]));
     }
     *FIELD(conf, struct sshd_permits, o->at) = p;
     return ERR_NONE;
@@ -274,7 +274,7 @@ static enum err permits_parse(struct line *l, const struct option *o, void *conf
 static void permits_dump(const struct option *o, const void *conf, struct wr *out)
 {
     const struct sshd_permits *p = FIELD_CONST(conf, struct sshd_permits, o->at);
-    dump_name(o, out);
+    option_dump_name(o, out);
     for (size_t i = 0; i < p->n; i++) {
         wr_u8(out, ' ');
         wr_text(out, p->v[i]);
@@ -289,8 +289,8 @@ const struct kind kind_permits = {.size = sizeof(struct sshd_permits), .parse = 
 static enum err user_env_parse(struct line *l, const struct option *o, void *conf)
 {
     const char *word;
-    TRY(line_need(l, &word));
-    bool yes = word_is(word, "yes") || word_is(word, "true"), no = word_is(word, "no") || word_is(word, "false");
+    TRY(option_need(l, &word));
+    bool yes = conf_word_is(word, "yes") || conf_word_is(word, "true"), no = conf_word_is(word, "no") || conf_word_is(word, "false");
     *FIELD(conf, bool, o->at) = !no;
     *FIELD(conf, const char *, o->at2) = yes || no ? NULL : word;
     return ERR_NONE;
@@ -299,7 +299,7 @@ static enum err user_env_parse(struct line *l, const struct option *o, void *con
 static void user_env_dump(const struct option *o, const void *conf, struct wr *out)
 {
     const char *list = *FIELD_CONST(conf, const char *, o->at2);
-    dump_value(o, list ? list : *FIELD_CONST(conf, bool, o->at) ? "yes" : "no", out);
+    option_dump_value(o, list ? list : *FIELD_CONST(conf, bool, o->at) ? "yes" : "no", out);
 }
 
 const struct kind kind_user_env = {.size = sizeof(bool), .size2 = sizeof(const char *), .parse = user_env_parse, .dump = user_env_dump};
@@ -315,7 +315,7 @@ static enum err pubkey_options_parse(struct line *l, const struct option *o, voi
     unsigned v = 0;
     do {
         int bit;
-        TRY(words_find(l, &ws, &bit));
+        TRY(option_words_find(l, &ws, &bit));
         v = bit ? v | (unsigned)bit : 0;
     } while (l->used < l->words);
     *FIELD(conf, unsigned, o->at) = v;
@@ -325,7 +325,7 @@ static enum err pubkey_options_parse(struct line *l, const struct option *o, voi
 static void pubkey_options_dump(const struct option *o, const void *conf, struct wr *out)
 {
     unsigned v = *FIELD_CONST(conf, unsigned, o->at);
-    dump_name(o, out);
+    option_dump_name(o, out);
     for (const struct word *w = pubkey_option; w->text; w++)
         if (w->value ? (v & (unsigned)w->value) != 0 : v == 0) wr_textf(out, " %s", w->text);
     wr_u8(out, '\n');

@@ -13,7 +13,7 @@
 static void texts_dump(const struct option *o, const void *conf, struct wr *out)
 {
     const struct conf_texts *t = FIELD_CONST(conf, struct conf_texts, o->at);
-    for (size_t i = 0; i < t->n; i++) dump_value(o, t->v[i], out);
+    for (size_t i = 0; i < t->n; i++) option_dump_value(o, t->v[i], out);
 }
 
 /* ---- Port ---- */
@@ -23,12 +23,12 @@ static enum err ports_parse(struct line *l, const struct option *o, void *conf)
     struct conf_texts *t = FIELD(conf, struct conf_texts, o->at);
     const char *word;
     uint64_t v;
-    TRY(line_need(l, &word));
-    if (t->n >= PORTS_MAX) return line_bad(l, "too many ports.");
-    if (text_to_u64(bytes_str(word), 65535, &v) != ERR_NONE || v == 0) return line_bad(l, "Badly formatted port number.");
+    TRY(option_need(l, &word));
+    if (t->n >= PORTS_MAX) return option_bad(l, "too many ports.");
+    if (text_to_u64(bytes_str(word), 65535, &v) != ERR_NONE || v == 0) return option_bad(l, "Badly formatted port number.");
     char text[8];
     snprintf(text, sizeof text, "%u", (unsigned)v);
-    return texts_add(l->pool, t, text);
+    return conf_texts_add(l->pool, t, text);
 }
 
 const struct kind kind_ports = {.size = sizeof(struct conf_texts), .parse = ports_parse, .dump = texts_dump};
@@ -37,8 +37,8 @@ const struct kind kind_ports = {.size = sizeof(struct conf_texts), .parse = port
 
 static enum err listen_add(struct line *l, struct sshd_listens *to, const struct sshd_listen *one)
 {
-    if (to->n >= LISTENS_MAX) return line_bad(l, "too many listen addresses.");
-    struct sshd_listen *v = pool_alloc(l->pool, (to->n + 1) * sizeof *v);
+    if (to->n >= LISTENS_MAX) return option_bad(l, "too many listen addresses.");
+    struct sshd_listen *v = conf_pool_alloc(l->pool, (to->n + 1) * sizeof *v);
     if (!v) return ERR_NOMEM;
     if (to->n) memcpy(v, to->v, to->n * sizeof *v);
     v[to->n] = *one;
@@ -52,15 +52,15 @@ static enum err listen_parse(struct line *l, const struct option *o, void *conf)
     struct bytes host, port;
     uint64_t v = 0;
     const char *word, *rdomain;
-    TRY(line_need(l, &word));
-    if (host_port_parse(bytes_str(word), &host, &port) != ERR_NONE) return line_bad(l, "bad address:port usage");
-    if (port.n && (text_to_u64(port, 65535, &v) != ERR_NONE || v == 0)) return line_bad(l, "bad port number");
-    rdomain = line_word(l);
+    TRY(option_need(l, &word));
+    if (host_port_parse(bytes_str(word), &host, &port) != ERR_NONE) return option_bad(l, "bad address:port usage");
+    if (port.n && (text_to_u64(port, 65535, &v) != ERR_NONE || v == 0)) return option_bad(l, "bad port number");
+    rdomain = option_word(l);
     if (rdomain) {
-        if (!word_is(rdomain, "rdomain") || !(one.rdomain = line_word(l))) return line_bad(l, "bad ListenAddress syntax");
+        if (!conf_word_is(rdomain, "rdomain") || !(one.rdomain = option_word(l))) return option_bad(l, "bad ListenAddress syntax");
     }
     one.port = (uint16_t)v;
-    one.address = pool_text(l->pool, host);
+    one.address = conf_pool_text(l->pool, host);
     if (!one.address) return ERR_NOMEM;
     return listen_add(l, FIELD(conf, struct sshd_listens, o->at), &one);
 }
@@ -71,7 +71,7 @@ static void listen_dump(const struct option *o, const void *conf, struct wr *out
     for (size_t i = 0; i < t->n; i++) {
         const struct sshd_listen *s = &t->v[i];
         bool six = strchr(s->address, ':') != NULL;
-        dump_name(o, out);
+        option_dump_name(o, out);
         wr_textf(out, six ? " [%.1000s]" : " %.1000s", s->address);
         if (s->port) wr_textf(out, ":%u", s->port);
         if (s->rdomain) wr_textf(out, " rdomain %.500s", s->rdomain);
@@ -90,9 +90,9 @@ static enum err check_entry(const struct line *l, const struct option *o, const 
     char what = *(const char *)o->arg;
     bool hit;
     if (what == 'u' && conf_user_match("x", "x", "0.0.0.0", bytes_str(word), &hit) != ERR_NONE)
-        return line_bad(l, "invalid %s pattern: \"%.100s\"", l->keyword, word);
-    if (!*word && what != 'e') return line_bad(l, "keyword %s empty argument", l->keyword);
-    if (what == 'e' && (!*word || strchr(word, '='))) return line_bad(l, "Invalid environment name.");
+        return option_bad(l, "invalid %s pattern: \"%.100s\"", l->keyword, word);
+    if (!*word && what != 'e') return option_bad(l, "keyword %s empty argument", l->keyword);
+    if (what == 'e' && (!*word || strchr(word, '='))) return option_bad(l, "Invalid environment name.");
     return ERR_NONE;
 }
 
@@ -100,10 +100,10 @@ static enum err users_parse(struct line *l, const struct option *o, void *conf)
 {
     struct conf_texts *t = FIELD(conf, struct conf_texts, o->at);
     const char *word;
-    TRY(line_need(l, &word));
-    for (; word; word = line_word(l)) {
+    TRY(option_need(l, &word));
+    for (; word; word = option_word(l)) {
         TRY(check_entry(l, o, word));
-        TRY(texts_add(l->pool, t, word));
+        TRY(conf_texts_add(l->pool, t, word));
     }
     return ERR_NONE;
 }
@@ -139,24 +139,24 @@ static enum err check_methods(const struct line *l, const char *word)
         const uint8_t *colon = memchr(one.p, ':', one.n);
         struct bytes method = {one.p, colon ? (size_t)(colon - one.p) : one.n};
         if (names_has(BYTES_LIT(known), method)) continue;
-        say(l->world, CONF_SAY_ERROR, "Unknown authentication method \"%.*s\" in list", (int)(method.n > 200 ? 200 : method.n), (const char *)method.p);
+        conf_tell(l->world, CONF_SAY_ERROR, "Unknown authentication method \"%.*s\" in list", (int)(method.n > 200 ? 200 : method.n), (const char *)method.p);
         count = 0;
         break;
     }
-    return count ? ERR_NONE : line_bad(l, "invalid %s method list.", l->keyword);
+    return count ? ERR_NONE : option_bad(l, "invalid %s method list.", l->keyword);
 }
 
 static enum err methods_parse(struct line *l, const struct option *o, void *conf)
 {
     struct conf_texts t = {0};
-    const char *word = line_word(l);
-    bool any = l->words == 1 && word_is(word, "any");
-    for (; word && !any; word = line_word(l)) {
-        if (word_is(word, "any")) return line_bad(l, "\"any\" must appear alone in %s", l->keyword);
+    const char *word = option_word(l);
+    bool any = l->words == 1 && conf_word_is(word, "any");
+    for (; word && !any; word = option_word(l)) {
+        if (conf_word_is(word, "any")) return option_bad(l, "\"any\" must appear alone in %s", l->keyword);
         TRY(check_methods(l, word));
-        TRY(texts_add(l->pool, &t, word));
+        TRY(conf_texts_add(l->pool, &t, word));
     }
-    if (!any && t.n == 0) return line_bad(l, "no %s specified", l->keyword);
+    if (!any && t.n == 0) return option_bad(l, "no %s specified", l->keyword);
     *FIELD(conf, struct conf_texts, o->at) = t;
     return ERR_NONE;
 }
@@ -164,7 +164,7 @@ static enum err methods_parse(struct line *l, const struct option *o, void *conf
 static void methods_dump(const struct option *o, const void *conf, struct wr *out)
 {
     const struct conf_texts *t = FIELD_CONST(conf, struct conf_texts, o->at);
-    dump_name(o, out);
+    option_dump_name(o, out);
     for (size_t i = 0; i < t->n; i++) {
         wr_u8(out, ' ');
         wr_text(out, t->v[i]);
@@ -191,7 +191,7 @@ static void write_word(struct wr *w, const char *word)
 
 static enum err subsystem_add(struct line *l, struct sshd_subsystems *to, const struct sshd_subsystem *s)
 {
-    struct sshd_subsystem *v = pool_alloc(l->pool, (to->n + 1) * sizeof *v);
+    struct sshd_subsystem *v = conf_pool_alloc(l->pool, (to->n + 1) * sizeof *v);
     if (!v) return ERR_NOMEM;
     if (to->n) memcpy(v, to->v, to->n * sizeof *v);
     v[to->n] = *s;
@@ -205,15 +205,15 @@ static enum err subsystem_parse(struct line *l, const struct option *o, void *co
     struct wr w CLEANUP(wr_clear) = wr_heap(CONF_LINE_MAX * 3);
     struct sshd_subsystem s = {0};
     const char *word;
-    TRY(line_need(l, &s.name));
+    TRY(option_need(l, &s.name));
     bool known = false;
     for (size_t i = 0; i < to->n; i++) known |= strcmp(to->v[i].name, s.name) == 0;
-    if (known && !l->in_match) return line_bad(l, "Subsystem '%s' already defined.", s.name);
-    word = line_word(l);
-    if (!word || !*word) return line_bad(l, "Missing subsystem command.");
-    for (; word; word = line_word(l)) write_word(&w, word);
+    if (known && !l->in_match) return option_bad(l, "Subsystem '%s' already defined.", s.name);
+    word = option_word(l);
+    if (!word || !*word) return option_bad(l, "Missing subsystem command.");
+    for (; word; word = option_word(l)) write_word(&w, word);
     TRY(wr_done(&w));
-    s.command = pool_text(l->pool, wr_bytes(&w));
+    s.command = conf_pool_text(l->pool, wr_bytes(&w));
     if (!s.command) return ERR_NOMEM;
     return known ? ERR_NONE : subsystem_add(l, to, &s); /* a later Match block's does not count: the first wins */
 }
@@ -222,7 +222,7 @@ static void subsystem_dump(const struct option *o, const void *conf, struct wr *
 {
     const struct sshd_subsystems *t = FIELD_CONST(conf, struct sshd_subsystems, o->at);
     for (size_t i = 0; i < t->n; i++) {
-        dump_name(o, out);
+        option_dump_name(o, out);
         wr_u8(out, ' ');
         wr_text(out, t->v[i].name);
         wr_u8(out, ' ');
@@ -239,13 +239,13 @@ static enum err paths_parse(struct line *l, const struct option *o, void *conf)
 {
     struct conf_texts *t = FIELD(conf, struct conf_texts, o->at);
     const char *word, *path;
-    TRY(line_need(l, &word));
-    bool none = (o->flags & OPT_NONE_NULL) && l->words == 1 && word_is(word, "none");
-    for (; word && !none; word = o->max == 1 && !l->preset ? NULL : line_word(l)) {
+    TRY(option_need(l, &word));
+    bool none = (o->flags & OPT_NONE_NULL) && l->words == 1 && conf_word_is(word, "none");
+    for (; word && !none; word = o->max == 1 && !l->preset ? NULL : option_word(l)) {
         bool known = false;
-        TRY(path_resolve(l, word, &path));
+        TRY(option_path(l, word, &path));
         for (size_t i = 0; i < t->n; i++) known |= strcmp(t->v[i], path) == 0;
-        if (!known) TRY(texts_add(l->pool, t, path));
+        if (!known) TRY(conf_texts_add(l->pool, t, path));
     }
     if (o->at2 && !l->preset) *FIELD(conf, bool, o->at2) = true;
     return ERR_NONE;
@@ -259,7 +259,7 @@ static void paths_dump(const struct option *o, const void *conf, struct wr *out)
         return;
     }
     if (t->n == 0) return;
-    dump_name(o, out);
+    option_dump_name(o, out);
     for (size_t i = 0; i < t->n; i++) {
         wr_u8(out, ' ');
         wr_text(out, t->v[i]);

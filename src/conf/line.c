@@ -7,7 +7,7 @@
 #include "base/limits.h"
 #include "option.h"
 
-void say(const struct conf_world *w, enum conf_say what, const char *fmt, ...)
+void conf_tell(const struct conf_world *w, enum conf_say what, const char *fmt, ...)
 {
     char text[2048], safe[4096];
     if (!w->say) return;
@@ -18,45 +18,45 @@ void say(const struct conf_world *w, enum conf_say what, const char *fmt, ...)
     w->say(w->ctx, what, escape_str(bytes_str(text), safe, sizeof safe));
 }
 
-enum err line_bad(const struct line *l, const char *fmt, ...)
+enum err option_bad(const struct line *l, const char *fmt, ...)
 {
     char text[1536];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    say(l->world, CONF_SAY_ERROR, "%.400s line %u: %s", l->file, l->number, text);
+    conf_tell(l->world, CONF_SAY_ERROR, "%.400s line %u: %s", l->file, l->number, text);
     return ERR_USAGE;
 }
 
-const char *line_word(struct line *l)
+const char *option_word(struct line *l)
 {
     return l->used < l->words ? l->word[l->used++] : NULL;
 }
 
-enum err line_need(struct line *l, const char **out)
+enum err option_need(struct line *l, const char **out)
 {
-    const char *w = line_word(l);
-    if (!w || !*w) return l->server ? line_bad(l, "missing argument for %s.", l->keyword) : line_bad(l, "Missing argument.");
+    const char *w = option_word(l);
+    if (!w || !*w) return l->server ? option_bad(l, "missing argument for %s.", l->keyword) : option_bad(l, "Missing argument.");
     *out = w;
     return ERR_NONE;
 }
 
-bool word_is(const char *a, const char *b)
+bool conf_word_is(const char *a, const char *b)
 {
     return text_equal_fold(bytes_str(a), bytes_str(b));
 }
 
-enum err texts_add(struct pool *p, struct conf_texts *t, const char *s)
+enum err conf_texts_add(struct pool *p, struct conf_texts *t, const char *s)
 {
     /* room doubles: 1, 2, 4 ...; it is full exactly when n is a power of two */
     if ((t->n & (t->n - 1)) == 0) {
-        const char **v = pool_alloc(p, (t->n ? t->n * 2 : 1) * sizeof *v);
+        const char **v = conf_pool_alloc(p, (t->n ? t->n * 2 : 1) * sizeof *v);
         if (!v) return ERR_NOMEM;
         if (t->n) memcpy(v, t->v, t->n * sizeof *v);
         t->v = v;
     }
-    char *copy = pool_str(p, s);
+    char *copy = conf_pool_str(p, s);
     if (!copy) return ERR_NOMEM;
     t->v[t->n++] = copy;
     return ERR_NONE;
@@ -96,7 +96,7 @@ static struct bytes take_keyword(struct bytes *t)
     return k;
 }
 
-enum err line_split(struct bytes t, struct pool *pool, char **keyword, char **rest)
+enum err option_split(struct bytes t, struct pool *pool, char **keyword, char **rest)
 {
     while (t.n && (blank(t.p[t.n - 1]) || t.p[t.n - 1] == '\n')) t.n--;
     skip_blanks(&t);
@@ -104,8 +104,8 @@ enum err line_split(struct bytes t, struct pool *pool, char **keyword, char **re
     struct bytes k = {t.p, 0};
     if (t.n && t.p[0] != '#') k = take_keyword(&t);
     else t.n = 0;
-    *keyword = pool_text(pool, k);
-    *rest = pool_text(pool, t);
+    *keyword = conf_pool_text(pool, k);
+    *rest = conf_pool_text(pool, t);
     return *keyword && *rest ? ERR_NONE : ERR_NOMEM;
 }
 
@@ -158,21 +158,21 @@ enum err conf_split(struct bytes line, bool comments, struct wr *out, size_t *co
     return ERR_NONE;
 }
 
-enum err line_words(struct line *l)
+enum err option_words(struct line *l)
 {
     struct bytes rest = bytes_str(l->rest);
     struct wr w CLEANUP(wr_clear) = wr_heap(2 * CONF_LINE_MAX + 2 * CONF_WORDS_MAX);
     size_t n = 0;
     enum err e = conf_split(rest, true, &w, &n);
-    if (e == ERR_FORMAT) return line_bad(l, "invalid quotes");
-    if (e == ERR_RANGE) return line_bad(l, "too many arguments");
+    if (e == ERR_FORMAT) return option_bad(l, "invalid quotes");
+    if (e == ERR_RANGE) return option_bad(l, "too many arguments");
     TRY(e);
-    l->word = pool_alloc(l->pool, (n + 1) * sizeof *l->word);
+    l->word = conf_pool_alloc(l->pool, (n + 1) * sizeof *l->word);
     if (!l->word) return ERR_NOMEM;
     size_t at = 0;
     for (size_t i = 0; i < n; i++) {
         size_t len = strlen((const char *)w.p + at);
-        l->word[i] = pool_text(l->pool, bytes_of(w.p + at, len));
+        l->word[i] = conf_pool_text(l->pool, bytes_of(w.p + at, len));
         if (!l->word[i]) return ERR_NOMEM;
         at += len + 1;
     }

@@ -103,39 +103,39 @@ struct conf_priv {
 };
 
 /* ---- lines (line.c) ---- */
-void say(const struct conf_world *w, enum conf_say what, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void conf_tell(const struct conf_world *w, enum conf_say what, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Say "FILE line N: text" and return ERR_USAGE. */
-enum err line_bad(const struct line *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
+enum err option_bad(const struct line *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* The next word, or NULL. */
-const char *line_word(struct line *l);
+const char *option_word(struct line *l);
 /* The next word; without one an error is said. */
-enum err line_need(struct line *l, const char **out);
+enum err option_need(struct line *l, const char **out);
 /* Divide a text line into keyword and rest: *keyword is empty for blank lines and comments. ERR_FORMAT: holds a NUL. */
-enum err line_split(struct bytes text, struct pool *pool, char **keyword, char **rest);
+enum err option_split(struct bytes text, struct pool *pool, char **keyword, char **rest);
 /* Words of l->rest into l->word. */
-enum err line_words(struct line *l);
-enum err texts_add(struct pool *p, struct conf_texts *t, const char *s);
-bool word_is(const char *a, const char *b);     /* equal, any letter case */
+enum err option_words(struct line *l);
+enum err conf_texts_add(struct pool *p, struct conf_texts *t, const char *s);
+bool conf_word_is(const char *a, const char *b);     /* equal, any letter case */
 
 /* ---- tables (table.c) ---- */
-const struct option *table_find(const struct table *t, const char *name);
-const struct alias *table_alias(const struct table *t, const char *name);
-enum err priv_new(const struct table *t, struct pool *parent, struct conf_priv **out);
-void priv_free(struct conf_priv *p);
+const struct option *options_find(const struct table *t, const char *name);
+const struct alias *options_alias(const struct table *t, const char *name);
+enum err conf_priv_new(const struct table *t, struct pool *parent, struct conf_priv **out);
+void conf_priv_free(struct conf_priv *p);
 /* One line into a configuration. active: it counts; else it is only checked. */
-enum err table_apply(const struct table *t, void *conf, struct conf_priv *priv, const struct option *o, struct line *l, bool active);
+enum err options_apply(const struct table *t, void *conf, struct conf_priv *priv, const struct option *o, struct line *l, bool active);
 /* Default of one row, of all unset rows. */
-enum err table_fill_row(const struct table *t, void *conf, struct conf_priv *priv, const struct option *o, const struct conf_world *w);
-enum err table_fill(const struct table *t, void *conf, struct conf_priv *priv, const struct conf_world *w);
+enum err options_fill_row(const struct table *t, void *conf, struct conf_priv *priv, const struct option *o, const struct conf_world *w);
+enum err options_fill(const struct table *t, void *conf, struct conf_priv *priv, const struct conf_world *w);
 /* Copy what is set in `from` over `to`. */
-void table_copy_set(const struct table *t, void *to, struct conf_priv *to_priv, const void *from, const struct conf_priv *from_priv);
-void table_dump(const struct table *t, const void *conf, struct wr *out);
-void table_list(const struct table *t, struct wr *out);
+void options_copy_set(const struct table *t, void *to, struct conf_priv *to_priv, const void *from, const struct conf_priv *from_priv);
+void options_dump(const struct table *t, const void *conf, struct wr *out);
+void options_list(const struct table *t, struct wr *out);
 /* Say what an unknown or retired keyword deserves. ERR_NONE: it is to be ignored. */
-enum err table_unknown(const struct table *t, const struct line *l, const char *ignore);
-void dump_name(const struct option *o, struct wr *out);
-void dump_value(const struct option *o, const char *text, struct wr *out);          /* "name text\n" */
-void dump_text_field(const struct option *o, const void *conf, struct wr *out);     /* the same of a text field */
+enum err options_unknown(const struct table *t, const struct line *l, const char *ignore);
+void option_dump_name(const struct option *o, struct wr *out);
+void option_dump_value(const struct option *o, const char *text, struct wr *out);          /* "name text\n" */
+void option_dump_text_field(const struct option *o, const void *conf, struct wr *out);     /* the same of a text field */
 
 /* ---- kinds ---- */
 extern const struct kind kind_flag, kind_word, kind_number, kind_port, kind_time, kind_mask, kind_text, kind_path, kind_texts, kind_list,
@@ -154,10 +154,10 @@ struct algs_arg {
 };
 
 /* Small parsers shared by kinds. */
-enum err number_parse(struct line *l, const char *word, int64_t min, int64_t max, int64_t *out);
-enum err words_find(struct line *l, const struct words *ws, int *out);     /* the next word, looked up */
-const char *words_name(const struct words *ws, int value);
-enum err path_resolve(struct line *l, const char *word, const char **out);
-const struct conf_algs *world_algs(const struct conf_world *w);
+enum err option_number(struct line *l, const char *word, int64_t min, int64_t max, int64_t *out);
+enum err option_words_find(struct line *l, const struct words *ws, int *out);     /* the next word, looked up */
+const char *option_words_name(const struct words *ws, int value);
+enum err option_path(struct line *l, const char *word, const char **out);
+const struct conf_algs *conf_world_algs(const struct conf_world *w);
 
 #endif

@@ -18,22 +18,22 @@ struct pool {
     unsigned owners;
 };
 
-struct pool *pool_new(struct pool *parent)
+struct pool *conf_pool_new(struct pool *parent)
 {
     struct pool *p = calloc(1, sizeof *p);
     if (!p) return NULL;
     p->owners = 1;
-    p->parent = parent ? pool_keep(parent) : NULL;
+    p->parent = parent ? conf_pool_keep(parent) : NULL;
     return p;
 }
 
-struct pool *pool_keep(struct pool *p)
+struct pool *conf_pool_keep(struct pool *p)
 {
     p->owners++;
     return p;
 }
 
-void pool_drop(struct pool *p)
+void conf_pool_drop(struct pool *p)
 {
     while (p && --p->owners == 0) {
         struct pool *parent = p->parent;
@@ -46,7 +46,7 @@ void pool_drop(struct pool *p)
     }
 }
 
-void *pool_alloc(struct pool *p, size_t n)
+void *conf_pool_alloc(struct pool *p, size_t n)
 {
     n = (n + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
     struct chunk *c = p->chunks;
@@ -63,15 +63,15 @@ void *pool_alloc(struct pool *p, size_t n)
     return at;
 }
 
-char *pool_text(struct pool *p, struct bytes b)
+char *conf_pool_text(struct pool *p, struct bytes b)
 {
     if (b.n && memchr(b.p, 0, b.n)) return NULL;
-    char *s = pool_alloc(p, b.n + 1);
+    char *s = conf_pool_alloc(p, b.n + 1);
     if (s && b.n) memcpy(s, b.p, b.n);
     return s;
 }
 
-char *pool_str(struct pool *p, const char *s)
+char *conf_pool_str(struct pool *p, const char *s)
 {
-    return pool_text(p, bytes_str(s));
+    return conf_pool_text(p, bytes_str(s));
 }

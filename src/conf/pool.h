@@ -8,12 +8,12 @@
 
 struct pool;
 
-struct pool *pool_new(struct pool *parent);     /* NULL: out of memory. A parent is kept alive as long as the pool. */
-struct pool *pool_keep(struct pool *p);         /* one owner more */
-void pool_drop(struct pool *p);                 /* one owner less; the last frees */
+struct pool *conf_pool_new(struct pool *parent);     /* NULL: out of memory. A parent is kept alive as long as the pool. */
+struct pool *conf_pool_keep(struct pool *p);         /* one owner more */
+void conf_pool_drop(struct pool *p);                 /* one owner less; the last frees */
 
-void *pool_alloc(struct pool *p, size_t n);     /* zeroed and aligned; NULL: out of memory */
-char *pool_text(struct pool *p, struct bytes b);    /* NUL-terminated copy; NULL also when b holds a NUL */
-char *pool_str(struct pool *p, const char *s);
+void *conf_pool_alloc(struct pool *p, size_t n);     /* zeroed and aligned; NULL: out of memory */
+char *conf_pool_text(struct pool *p, struct bytes b);    /* NUL-terminated copy; NULL also when b holds a NUL */
+char *conf_pool_str(struct pool *p, const char *s);
 
 #endif

@@ -29,8 +29,8 @@ static enum err host_now(struct asked *a, const char **out)
     struct tokens t = {{0}};
     t.t['h'] = a->r->host;
     struct wr w CLEANUP(wr_clear) = wr_heap(65536);
-    if (token_expand(named, token_set_hostname, &t, 0, a->r->w, &w, NULL) != ERR_NONE) return line_bad(a->l, "bad Hostname %s", named);
-    *out = pool_text(a->l->pool, wr_bytes(&w));
+    if (token_expand(named, token_set_hostname, &t, 0, a->r->w, &w, NULL) != ERR_NONE) return option_bad(a->l, "bad Hostname %s", named);
+    *out = conf_pool_text(a->l->pool, wr_bytes(&w));
     return *out ? ERR_NONE : ERR_NOMEM;
 }
 
@@ -100,7 +100,7 @@ static enum err by_local_network(struct asked *a, bool *hit)
     struct wr w CLEANUP(wr_clear) = wr_heap(1 << 20);
     enum match m;
     *hit = false;
-    if (address_list_match("0.0.0.0", bytes_str(a->c->arg), &m) != ERR_NONE) return line_bad(a->l, "Invalid network list \"%s\"", a->c->arg);
+    if (address_list_match("0.0.0.0", bytes_str(a->c->arg), &m) != ERR_NONE) return option_bad(a->l, "Invalid network list \"%s\"", a->c->arg);
     const struct conf_world *world = a->r->w;
     if (!world->local_addresses || world->local_addresses(world->ctx, &w) != ERR_NONE) return ERR_NONE;
     for (size_t at = 0; at < w.n; at += strlen((const char *)w.p + at) + 1) {
@@ -127,12 +127,12 @@ enum err ssh_early_expand(struct ssh_reader *r, struct line *l, const char *text
     struct tokens t;
     TRY(ssh_conf_tokens(&now, r->w, hashed ? hex : NULL, &t));
     /* TRUST 18: no name reaches a shell before it was looked at (CVE-2026-35386, CVE-2025-61984) */
-    if (!user_valid(now.user)) return line_bad(l, "remote username contains invalid characters");
-    if (!host_valid(now.hostname) || !host_valid(now.host)) return line_bad(l, "hostname contains invalid characters");
+    if (!user_valid(now.user)) return option_bad(l, "remote username contains invalid characters");
+    if (!host_valid(now.hostname) || !host_valid(now.host)) return option_bad(l, "hostname contains invalid characters");
     enum err e = token_expand(text, token_set_common, &t, TOKEN_ENV, r->w, &w, &bad);
-    if (e == ERR_USAGE) return line_bad(l, "cannot expand \"%s\": %s", text, or_empty(bad));
+    if (e == ERR_USAGE) return option_bad(l, "cannot expand \"%s\": %s", text, or_empty(bad));
     TRY(e);
-    *out = pool_text(l->pool, wr_bytes(&w));
+    *out = conf_pool_text(l->pool, wr_bytes(&w));
     return *out ? ERR_NONE : ERR_NOMEM;
 }
 
@@ -142,9 +142,9 @@ static enum err by_exec(struct asked *a, bool *hit)
     int status = -1;
     *hit = false;
     TRY(ssh_early_expand(a->r, a->l, a->c->arg, &command));
-    if (!a->r->w->exec) return line_bad(a->l, "Match exec is not possible here");
+    if (!a->r->w->exec) return option_bad(a->l, "Match exec is not possible here");
     *hit = a->r->w->exec(a->r->w->ctx, command, &status) == ERR_NONE && status == 0;
-    say(a->r->w, CONF_SAY_DEBUG, "command returned status %d", status);
+    conf_tell(a->r->w, CONF_SAY_DEBUG, "command returned status %d", status);
     return ERR_NONE;
 }
 
@@ -163,7 +163,7 @@ static enum err test_one(struct asked *a, size_t row, bool skip_exec, bool *hit)
     struct ssh_reader *r = a->r;
     *hit = false;
     if (row == ROW_ALL) {
-        if (a->l->used < a->l->words) return line_bad(a->l, "'all' cannot be combined with other Match attributes");
+        if (a->l->used < a->l->words) return option_bad(a->l, "'all' cannot be combined with other Match attributes");
         *hit = true;
     } else if (row == ROW_CANONICAL) {
         *hit = r->canonical_pass;
@@ -188,7 +188,7 @@ enum err ssh_match(struct ssh_reader *r, struct line *l, bool dry, bool *out)
         struct asked a = {r, l, &c};
         bool skip = dry || !result;     /* a command runs only where it decides */
         if (e == ERR_NONE) e = test_one(&a, row, skip, &hit);
-        if (e == ERR_USAGE) return line_bad(l, "Bad Match condition");
+        if (e == ERR_USAGE) return option_bad(l, "Bad Match condition");
         TRY(e);
         result &= (row == ROW_EXEC && skip) ? false : hit != c.negated;
     }

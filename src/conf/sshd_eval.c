@@ -13,7 +13,7 @@ static enum err listen_put(struct sshd_listens *to, struct pool *pool, const str
     TRY(text_to_u64(bytes_str(port), 65535, &v));
     struct sshd_listen *l = &to->v[to->n];
     *l = from ? *from : (struct sshd_listen){0};
-    l->address = address ? pool_str(pool, address) : l->address;
+    l->address = address ? conf_pool_str(pool, address) : l->address;
     l->port = (uint16_t)v;
     to->n++;
     return l->address ? ERR_NONE : ERR_NOMEM;
@@ -23,7 +23,7 @@ enum err sshd_listen_finish(struct sshd_conf *c, struct pool *pool)
 {
     const struct sshd_listens given = c->listen;
     struct sshd_listens out = {0};
-    out.v = pool_alloc(pool, (given.n + 2) * c->port.n * sizeof *out.v);
+    out.v = conf_pool_alloc(pool, (given.n + 2) * c->port.n * sizeof *out.v);
     if (!out.v) return ERR_NOMEM;
     for (size_t i = 0; i < given.n; i++) {
         if (given.v[i].port) {
@@ -66,7 +66,7 @@ static enum err walk_row(struct walk *k, const struct sshd_row *row)
         return ERR_NONE;
     case ROW_MATCH:
         if (enclosing) {
-            TRY(line_words(&l));
+            TRY(option_words(&l));
             TRY(sshd_match(&l, k->peer, &hit));
         }
         k->now = (struct sshd_scope){true, hit};
@@ -75,7 +75,7 @@ static enum err walk_row(struct walk *k, const struct sshd_row *row)
         break;
     }
     if (!k->now.in_match || !k->now.applies) return ERR_NONE;
-    return table_apply(&sshd_table, k->to, k->priv, row->option, &l, true);
+    return options_apply(&sshd_table, k->to, k->priv, row->option, &l, true);
 }
 
 static enum err walk_rows(struct walk *k)
@@ -90,7 +90,7 @@ static enum err walk_rows(struct walk *k)
 static enum err join_subsystems(struct sshd_conf *c, const struct sshd_subsystems *global, struct pool *pool)
 {
     struct sshd_subsystems mine = c->subsystem, all = {0};
-    all.v = pool_alloc(pool, (mine.n + global->n + 1) * sizeof *all.v);
+    all.v = conf_pool_alloc(pool, (mine.n + global->n + 1) * sizeof *all.v);
     if (!all.v) return ERR_NOMEM;
     for (size_t i = 0; i < global->n; i++) {
         bool replaced = false;
@@ -106,19 +106,19 @@ static enum err overlay(const struct sshd_rows *r, const struct conf_world *w, c
 {
     struct conf_priv *priv;
     struct sshd_conf values = {0};
-    TRY(priv_new(&sshd_table, r->pool, &priv));
+    TRY(conf_priv_new(&sshd_table, r->pool, &priv));
     struct walk k = {.r = r, .w = w, .peer = peer, .to = &values, .priv = priv, .now = {false, true}};
     enum err e = walk_rows(&k);
     if (e == ERR_NONE) {
-        table_copy_set(&sshd_table, c, NULL, &values, priv);
+        options_copy_set(&sshd_table, c, NULL, &values, priv);
         bool own = values.subsystem.n > 0;
         if (own) e = join_subsystems(c, &r->global.subsystem, priv->pool);
     }
     if (e != ERR_NONE) {
-        priv_free(priv);
+        conf_priv_free(priv);
         return e;
     }
-    priv_free(c->priv);
+    conf_priv_free(c->priv);
     c->priv = priv;
     return ERR_NONE;
 }
@@ -127,7 +127,7 @@ static enum err overlay(const struct sshd_rows *r, const struct conf_world *w, c
 static enum err complete(struct sshd_rows *r, const struct conf_world *w)
 {
     if (r->complete) return ERR_NONE;
-    TRY(table_fill(&sshd_table, &r->global, r->priv, w));
+    TRY(options_fill(&sshd_table, &r->global, r->priv, w));
     TRY(sshd_listen_finish(&r->global, r->pool));
     r->complete = true;
     return ERR_NONE;
@@ -144,7 +144,7 @@ enum err sshd_conf_for(const struct sshd_rows *rows, const struct conf_world *w,
     if (!c) return ERR_NOMEM;
     *c = r->global;
     c->priv = NULL;
-    enum err e = priv_new(&sshd_table, r->pool, &c->priv);
+    enum err e = conf_priv_new(&sshd_table, r->pool, &c->priv);
     if (e == ERR_NONE && peer && r->has_match) e = overlay(r, &here, peer, c);
     if (e != ERR_NONE) {
         sshd_conf_free(c);
@@ -157,11 +157,11 @@ enum err sshd_conf_for(const struct sshd_rows *rows, const struct conf_world *w,
 void sshd_conf_free(struct sshd_conf *c)
 {
     if (!c) return;
-    priv_free(c->priv);
+    conf_priv_free(c->priv);
     free(c);
 }
 
 void sshd_conf_dump(const struct sshd_conf *c, struct wr *out)
 {
-    table_dump(&sshd_table, c, out);
+    options_dump(&sshd_table, c, out);
 }

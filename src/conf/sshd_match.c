@@ -47,7 +47,7 @@ static enum err address_hit(struct asked *a, const char *what, const char *addre
     enum match m;
     *hit = false;
     if (address_list_match(address ? address : "0.0.0.0", bytes_str(a->arg), &m) != ERR_NONE) {
-        say(a->l->world, CONF_SAY_ERROR, "Invalid Match %s argument '%.100s' at line %u", what, a->arg, a->l->number);
+        conf_tell(a->l->world, CONF_SAY_ERROR, "Invalid Match %s argument '%.100s' at line %u", what, a->arg, a->l->number);
         return ERR_USAGE;
     }
     *hit = address && m == MATCH_YES;
@@ -68,7 +68,7 @@ static enum err by_local_port(struct asked *a, bool *hit)
 {
     uint64_t port;
     if (text_to_u64(bytes_str(a->arg), 65535, &port) != ERR_NONE || port == 0) {
-        say(a->l->world, CONF_SAY_ERROR, "Invalid LocalPort '%s' on Match line", a->arg);
+        conf_tell(a->l->world, CONF_SAY_ERROR, "Invalid LocalPort '%s' on Match line", a->arg);
         return ERR_USAGE;
     }
     *hit = a->peer && a->peer->local_port == port;
@@ -96,7 +96,7 @@ static enum err by_invalid_user(struct asked *a, bool *hit)
 static enum err by_all(struct asked *a, bool *hit)
 {
     if (a->l->words != 1) {
-        say(a->l->world, CONF_SAY_ERROR, "'all' cannot be combined with other Match attributes");
+        conf_tell(a->l->world, CONF_SAY_ERROR, "'all' cannot be combined with other Match attributes");
         return ERR_USAGE;
     }
     *hit = a->peer != NULL;
@@ -121,11 +121,11 @@ enum err sshd_match(struct line *l, const struct sshd_peer *peer, bool *out)
         if (e == ERR_NOT_FOUND) break;
         struct asked a = {l, peer, c.arg};
         if (e == ERR_NONE && c.negated) {
-            say(l->world, CONF_SAY_ERROR, "Unsupported Match attribute !%s", c.name);
+            conf_tell(l->world, CONF_SAY_ERROR, "Unsupported Match attribute !%s", c.name);
             e = ERR_USAGE;
         }
         if (e == ERR_NONE) e = tests[row](&a, &hit);
-        if (e == ERR_USAGE) return line_bad(l, "Bad Match condition");
+        if (e == ERR_USAGE) return option_bad(l, "Bad Match condition");
         TRY(e);
         result &= hit;
     }

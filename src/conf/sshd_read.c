@@ -12,7 +12,7 @@ struct sshd_rows *sshd_rows_new(void)
 {
     struct sshd_rows *r = calloc(1, sizeof *r);
     if (!r) return NULL;
-    if (priv_new(&sshd_table, NULL, &r->priv) != ERR_NONE) {
+    if (conf_priv_new(&sshd_table, NULL, &r->priv) != ERR_NONE) {
         free(r);
         return NULL;
     }
@@ -24,7 +24,7 @@ struct sshd_rows *sshd_rows_new(void)
 void sshd_rows_free(struct sshd_rows *r)
 {
     if (!r) return;
-    priv_free(r->priv);
+    conf_priv_free(r->priv);
     free(r->row);
     free(r);
 }
@@ -45,12 +45,12 @@ static enum err rows_add(struct sshd_rows *r, const struct sshd_row *one)
 
 static enum err add_option(struct sshd_rows *r, struct line *l)
 {
-    const struct option *o = table_find(&sshd_table, l->keyword);
-    if (!o) return table_unknown(&sshd_table, l, NULL);
+    const struct option *o = options_find(&sshd_table, l->keyword);
+    if (!o) return options_unknown(&sshd_table, l, NULL);
     bool in_match = r->now.in_match;
-    if (in_match && !(o->flags & OPT_MATCH)) return line_bad(l, "Directive '%s' is not allowed within a Match block", l->keyword);
+    if (in_match && !(o->flags & OPT_MATCH)) return option_bad(l, "Directive '%s' is not allowed within a Match block", l->keyword);
     l->in_match = in_match;
-    TRY(table_apply(&sshd_table, &r->global, r->priv, o, l, !in_match));
+    TRY(options_apply(&sshd_table, &r->global, r->priv, o, l, !in_match));
     const struct sshd_row one = {ROW_OPTION, l->number, o, l->file, l->keyword, l->rest};
     return rows_add(r, &one);
 }
@@ -60,8 +60,8 @@ static enum err add_match(struct sshd_rows *r, struct line *l)
     bool hit;
     r->now.in_match = true;     /* also after an error: what follows must not become global */
     r->has_match = true;
-    if (!l->rest[0]) return line_bad(l, "no argument after keyword \"%s\"", l->keyword);
-    TRY(line_words(l));
+    if (!l->rest[0]) return option_bad(l, "no argument after keyword \"%s\"", l->keyword);
+    TRY(option_words(l));
     TRY(sshd_match(l, NULL, &hit));
     const struct sshd_row one = {ROW_MATCH, l->number, NULL, l->file, l->keyword, l->rest};
     return rows_add(r, &one);
@@ -97,19 +97,19 @@ static enum err read_file(struct sshd_rows *r, const struct conf_world *w, const
 static enum err include(struct sshd_rows *r, struct line *l)
 {
     const struct conf_world *w = l->world;
-    if (!l->rest[0]) return line_bad(l, "no argument after keyword \"%s\"", l->keyword);
-    TRY(line_words(l));
-    const char *word = line_word(l);
-    if (!word) return line_bad(l, "missing argument for %s.", l->keyword);
-    for (; word; word = line_word(l)) {
+    if (!l->rest[0]) return option_bad(l, "no argument after keyword \"%s\"", l->keyword);
+    TRY(option_words(l));
+    const char *word = option_word(l);
+    if (!word) return option_bad(l, "missing argument for %s.", l->keyword);
+    for (; word; word = option_word(l)) {
         struct wr pattern CLEANUP(wr_clear) = wr_heap(65536), paths CLEANUP(wr_clear) = wr_heap(CONF_FILE_MAX);
         if (word[0] != '/' && word[0] != '~') wr_textf(&pattern, "%.2000s/", w->etc_dir ? w->etc_dir : "/etc/ssh");
         wr_text(&pattern, word);
         wr_u8(&pattern, 0);
         TRY(wr_done(&pattern));
-        if (w->glob && w->glob(w->ctx, (const char *)pattern.p, &paths) != ERR_NONE) return line_bad(l, "include \"%s\" failed", word);
+        if (w->glob && w->glob(w->ctx, (const char *)pattern.p, &paths) != ERR_NONE) return option_bad(l, "include \"%s\" failed", word);
         for (size_t at = 0; at < paths.n && memchr(paths.p + at, 0, paths.n - at);) {
-            const char *path = pool_str(r->pool, (const char *)paths.p + at);
+            const char *path = conf_pool_str(r->pool, (const char *)paths.p + at);
             at += strlen((const char *)paths.p + at) + 1;
             if (!path) return ERR_NOMEM;
             TRY(enter(r, path));
@@ -124,33 +124,33 @@ static enum err include(struct sshd_rows *r, struct line *l)
 static enum err one_line(struct sshd_rows *r, struct line *l, struct bytes text)
 {
     char *keyword, *rest;
-    enum err e = line_split(text, r->pool, &keyword, &rest);
-    if (e == ERR_FORMAT) return line_bad(l, "NUL in line");
+    enum err e = option_split(text, r->pool, &keyword, &rest);
+    if (e == ERR_FORMAT) return option_bad(l, "NUL in line");
     TRY(e);
     if (!*keyword) return ERR_NONE;
     l->keyword = keyword, l->rest = rest;
-    if (word_is(keyword, "include")) return include(r, l);
-    return word_is(keyword, "match") ? add_match(r, l) : add_option(r, l);
+    if (conf_word_is(keyword, "include")) return include(r, l);
+    return conf_word_is(keyword, "match") ? add_match(r, l) : add_option(r, l);
 }
 
 static enum err parse_lines(struct sshd_rows *r, const struct conf_world *w, const char *name, struct bytes text)
 {
     unsigned bad = 0;
-    const char *file = pool_str(r->pool, name);
+    const char *file = conf_pool_str(r->pool, name);
     if (!file) return ERR_NOMEM;
-    if (!r->cwd && w->cwd) r->cwd = pool_str(r->pool, w->cwd);
+    if (!r->cwd && w->cwd) r->cwd = conf_pool_str(r->pool, w->cwd);
     for (unsigned number = 1; text.n; number++) {
         const uint8_t *nl = memchr(text.p, '\n', text.n);
         struct bytes one = {text.p, nl ? (size_t)(nl - text.p) : text.n};
         text.p += one.n + (nl != NULL), text.n -= one.n + (nl != NULL);
         struct line l = line_of(r, w, file, number);
-        enum err e = one.n > CONF_LINE_MAX ? line_bad(&l, "line too long") : one_line(r, &l, one);
+        enum err e = one.n > CONF_LINE_MAX ? option_bad(&l, "line too long") : one_line(r, &l, one);
         if (e == ERR_DENIED) return ERR_USAGE;
         if (e != ERR_NONE && e != ERR_USAGE) return e;
         bad += e != ERR_NONE;
     }
     if (bad == 0) return ERR_NONE;
-    say(w, CONF_SAY_ERROR, "%s: terminating, %u bad configuration options", name, bad);
+    conf_tell(w, CONF_SAY_ERROR, "%s: terminating, %u bad configuration options", name, bad);
     return ERR_USAGE;
 }
 
@@ -158,12 +158,12 @@ static enum err read_file(struct sshd_rows *r, const struct conf_world *w, const
 {
     struct wr text CLEANUP(wr_clear) = wr_heap(CONF_FILE_MAX);
     if (r->depth > CONF_INCLUDE_DEPTH) {
-        say(w, CONF_SAY_ERROR, "Too many recursive configuration includes");
+        conf_tell(w, CONF_SAY_ERROR, "Too many recursive configuration includes");
         return ERR_USAGE;
     }
     enum err e = w->read_file(w->ctx, path, 0, &text);
     if (e != ERR_NONE && !(e == ERR_NOT_FOUND && r->depth))
-        say(w, CONF_SAY_ERROR, "%s: %s", path, e == ERR_NOT_FOUND ? "No such file or directory" : err_text(e));
+        conf_tell(w, CONF_SAY_ERROR, "%s: %s", path, e == ERR_NOT_FOUND ? "No such file or directory" : err_text(e));
     TRY(e);
     return parse_lines(r, w, path, wr_bytes(&text));
 }
@@ -186,11 +186,11 @@ enum err sshd_rows_option(struct sshd_rows *r, const struct conf_world *w, const
 {
     struct line l = line_of(r, w, "command-line", 0);
     char *keyword, *rest;
-    enum err e = line_split(bytes_str(text), r->pool, &keyword, &rest);
-    if (e != ERR_NONE) return e == ERR_FORMAT ? line_bad(&l, "NUL in line") : e;
+    enum err e = option_split(bytes_str(text), r->pool, &keyword, &rest);
+    if (e != ERR_NONE) return e == ERR_FORMAT ? option_bad(&l, "NUL in line") : e;
     l.keyword = keyword, l.rest = rest;
-    if (!r->cwd && w->cwd) r->cwd = pool_str(r->pool, w->cwd);
-    if (word_is(keyword, "match") || word_is(keyword, "include")) return line_bad(&l, "%s directive not supported as a command-line option", keyword);
+    if (!r->cwd && w->cwd) r->cwd = conf_pool_str(r->pool, w->cwd);
+    if (conf_word_is(keyword, "match") || conf_word_is(keyword, "include")) return option_bad(&l, "%s directive not supported as a command-line option", keyword);
     return *keyword ? add_option(r, &l) : ERR_NONE;
 }
 
@@ -236,8 +236,8 @@ static enum err restore_row(struct sshd_rows *r, const struct conf_world *w, str
     size_t keyword_n = blob_number(&in), file_n = blob_number(&in);
     struct bytes keyword = rd_raw(&in, keyword_n), file = rd_raw(&in, file_n), rest = rd_rest(&in);
     TRY(rd_done(&in));
-    struct line l = line_of(r, w, pool_text(r->pool, file), number);
-    l.keyword = pool_text(r->pool, keyword), l.rest = pool_text(r->pool, rest);
+    struct line l = line_of(r, w, conf_pool_text(r->pool, file), number);
+    l.keyword = conf_pool_text(r->pool, keyword), l.rest = conf_pool_text(r->pool, rest);
     if (!l.file || !l.keyword || !l.rest) return ERR_FORMAT;
     switch (kind) {
     case ROW_OPTION: return add_option(r, &l);
@@ -265,7 +265,7 @@ static enum err restore_all(struct sshd_rows *r, struct bytes blob, const struct
     if (!bytes_starts(blob, BLOB_HEAD)) return ERR_FORMAT;
     blob.p += sizeof BLOB_HEAD - 1, blob.n -= sizeof BLOB_HEAD - 1;
     if (!next_line(&blob, &line)) return ERR_FORMAT;
-    quiet.cwd = r->cwd = line.n ? pool_text(r->pool, line) : NULL;
+    quiet.cwd = r->cwd = line.n ? conf_pool_text(r->pool, line) : NULL;
     while (next_line(&blob, &line)) TRY(restore_row(r, &quiet, line));
     return blob.n || r->depth ? ERR_FORMAT : ERR_NONE;
 }

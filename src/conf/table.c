@@ -7,45 +7,45 @@
 static const struct option *row_find(const struct table *t, const char *name)
 {
     for (size_t i = 0; i < t->n; i++)
-        if (word_is(t->rows[i].name, name)) return &t->rows[i];
+        if (conf_word_is(t->rows[i].name, name)) return &t->rows[i];
     return NULL;
 }
 
-const struct option *table_find(const struct table *t, const char *name)
+const struct option *options_find(const struct table *t, const char *name)
 {
     const struct option *o = row_find(t, name);
     if (o) return o;
-    const struct alias *a = table_alias(t, name);
+    const struct alias *a = options_alias(t, name);
     return a && a->stands_for && *a->stands_for ? row_find(t, a->stands_for) : NULL;
 }
 
-const struct alias *table_alias(const struct table *t, const char *name)
+const struct alias *options_alias(const struct table *t, const char *name)
 {
     for (size_t i = 0; i < t->alias_n; i++)
-        if (word_is(t->aliases[i].name, name)) return &t->aliases[i];
+        if (conf_word_is(t->aliases[i].name, name)) return &t->aliases[i];
     return NULL;
 }
 
-enum err priv_new(const struct table *t, struct pool *parent, struct conf_priv **out)
+enum err conf_priv_new(const struct table *t, struct pool *parent, struct conf_priv **out)
 {
     struct conf_priv *p = calloc(1, sizeof *p);
     if (!p) return ERR_NOMEM;
-    p->pool = pool_new(parent);
+    p->pool = conf_pool_new(parent);
     p->set = calloc(t->n, sizeof *p->set);
     p->warned = calloc(t->n, sizeof *p->warned);
     p->scratch = calloc(1, t->conf_size);
     if (!p->pool || !p->set || !p->warned || !p->scratch) {
-        priv_free(p);
+        conf_priv_free(p);
         return ERR_NOMEM;
     }
     *out = p;
     return ERR_NONE;
 }
 
-void priv_free(struct conf_priv *p)
+void conf_priv_free(struct conf_priv *p)
 {
     if (!p) return;
-    pool_drop(p->pool);
+    conf_pool_drop(p->pool);
     free(p->set);
     free(p->warned);
     free(p->scratch);
@@ -60,7 +60,7 @@ static enum err value_differs(const struct table *t, struct conf_priv *priv, con
     struct wr is CLEANUP(wr_clear) = wr_heap(1 << 20), preset CLEANUP(wr_clear) = wr_heap(1 << 20);
     o->kind->dump(o, conf, &is);
     memset(priv->scratch, 0, t->conf_size);
-    TRY(table_fill_row(t, priv->scratch, priv, o, w));
+    TRY(options_fill_row(t, priv->scratch, priv, o, w));
     o->kind->dump(o, priv->scratch, &preset);
     TRY(wr_done(&is));
     TRY(wr_done(&preset));
@@ -75,10 +75,10 @@ static enum err check_built(const struct table *t, const void *conf, struct conf
     bool differs = false;
     TRY(value_differs(t, priv, o, conf, l->world, &differs));
     if (!differs) return ERR_NONE;
-    if (o->built == MORE) return line_bad(l, "%s is not supported by this version, and going on without it would allow more than you ask for", o->name);
+    if (o->built == MORE) return option_bad(l, "%s is not supported by this version, and going on without it would allow more than you ask for", o->name);
     size_t i = (size_t)(o - t->rows);
     if (!priv->warned[i])
-        say(l->world, o->built == LESS ? CONF_SAY_WARNING : CONF_SAY_DEBUG, "%s line %u: %s is not supported by this version: ignored", l->file,
+        conf_tell(l->world, o->built == LESS ? CONF_SAY_WARNING : CONF_SAY_DEBUG, "%s line %u: %s is not supported by this version: ignored", l->file,
             l->number, o->name);
     priv->warned[i] = true;
     return ERR_NONE;
@@ -86,42 +86,42 @@ static enum err check_built(const struct table *t, const void *conf, struct conf
 
 /* ---- values ---- */
 
-enum err table_apply(const struct table *t, void *conf, struct conf_priv *priv, const struct option *o, struct line *l, bool active)
+enum err options_apply(const struct table *t, void *conf, struct conf_priv *priv, const struct option *o, struct line *l, bool active)
 {
     size_t i = (size_t)(o - t->rows);
     bool counts = active && (!priv->set[i] || (o->flags & OPT_APPEND));
     void *to = counts ? conf : priv->scratch;
     if (!counts) memset(priv->scratch, 0, t->conf_size);
-    if (!l->rest[0]) return line_bad(l, "no argument after keyword \"%s\"", l->keyword);
-    TRY(line_words(l));
+    if (!l->rest[0]) return option_bad(l, "no argument after keyword \"%s\"", l->keyword);
+    TRY(option_words(l));
     l->fresh = !counts || !priv->set[i];
     TRY(o->kind->parse(l, o, to));
     if (!(o->flags & OPT_REST) && l->used < l->words)
-        return line_bad(l, "keyword %s extra arguments at end of line", l->keyword);
+        return option_bad(l, "keyword %s extra arguments at end of line", l->keyword);
     if (counts) priv->set[i] = true;
     if (!counts && !t->server) return ERR_NONE;
     return check_built(t, to, priv, o, l);
 }
 
-enum err table_fill_row(const struct table *t, void *conf, struct conf_priv *priv, const struct option *o, const struct conf_world *w)
+enum err options_fill_row(const struct table *t, void *conf, struct conf_priv *priv, const struct option *o, const struct conf_world *w)
 {
     struct line l = {.file = "default", .keyword = o->name, .pool = priv->pool, .world = w, .server = t->server, .fresh = true,
                      .preset = true};
     if (o->kind->fill) return o->kind->fill(&l, o, conf);
     if (!o->preset) return ERR_NONE;
     l.rest = o->preset;
-    TRY(line_words(&l));
+    TRY(option_words(&l));
     return o->kind->parse(&l, o, conf);
 }
 
-enum err table_fill(const struct table *t, void *conf, struct conf_priv *priv, const struct conf_world *w)
+enum err options_fill(const struct table *t, void *conf, struct conf_priv *priv, const struct conf_world *w)
 {
     for (size_t i = 0; i < t->n; i++)
-        if (!priv->set[i]) TRY(table_fill_row(t, conf, priv, &t->rows[i], w));
+        if (!priv->set[i]) TRY(options_fill_row(t, conf, priv, &t->rows[i], w));
     return ERR_NONE;
 }
 
-void table_copy_set(const struct table *t, void *to, struct conf_priv *to_priv, const void *from, const struct conf_priv *from_priv)
+void options_copy_set(const struct table *t, void *to, struct conf_priv *to_priv, const void *from, const struct conf_priv *from_priv)
 {
     for (size_t i = 0; i < t->n; i++) {
         const struct option *o = &t->rows[i];
@@ -134,28 +134,28 @@ void table_copy_set(const struct table *t, void *to, struct conf_priv *to_priv, 
 
 /* ---- out again ---- */
 
-void dump_name(const struct option *o, struct wr *out)
+void option_dump_name(const struct option *o, struct wr *out)
 {
     if (o->flags & OPT_DUMP_AS) wr_text(out, o->arg);
     else
         for (const char *p = o->name; *p; p++) wr_u8(out, (uint8_t)ascii_lower(*p));
 }
 
-void dump_value(const struct option *o, const char *text, struct wr *out)
+void option_dump_value(const struct option *o, const char *text, struct wr *out)
 {
-    dump_name(o, out);
+    option_dump_name(o, out);
     wr_u8(out, ' ');
     wr_text(out, text);
     wr_u8(out, '\n');
 }
 
-void table_dump(const struct table *t, const void *conf, struct wr *out)
+void options_dump(const struct table *t, const void *conf, struct wr *out)
 {
     for (size_t i = 0; i < t->n; i++)
         if (!(t->rows[i].flags & OPT_SILENT)) t->rows[i].kind->dump(&t->rows[i], conf, out);
 }
 
-void table_list(const struct table *t, struct wr *out)
+void options_list(const struct table *t, struct wr *out)
 {
     for (size_t i = 0; i < t->n; i++) {
         const struct option *o = &t->rows[i];
@@ -165,31 +165,31 @@ void table_list(const struct table *t, struct wr *out)
 
 void conf_list_ssh(struct wr *out)
 {
-    table_list(&ssh_table, out);
+    options_list(&ssh_table, out);
 }
 
 void conf_list_sshd(struct wr *out)
 {
-    table_list(&sshd_table, out);
+    options_list(&sshd_table, out);
 }
 
-enum err table_unknown(const struct table *t, const struct line *l, const char *ignore)
+enum err options_unknown(const struct table *t, const struct line *l, const char *ignore)
 {
-    const struct alias *a = table_alias(t, l->keyword);
+    const struct alias *a = options_alias(t, l->keyword);
     if (a && !a->stands_for) {
         const char *q = t->server ? "" : "\"";
-        say(l->world, t->server ? CONF_SAY_WARNING : CONF_SAY_DEBUG, "%s line %u: Deprecated option %s%s%s", l->file, l->number, q, l->keyword, q);
+        conf_tell(l->world, t->server ? CONF_SAY_WARNING : CONF_SAY_DEBUG, "%s line %u: Deprecated option %s%s%s", l->file, l->number, q, l->keyword, q);
         return ERR_NONE;
     }
     if (a) {
         const char *q = t->server ? "" : "\"";
-        say(l->world, CONF_SAY_WARNING, "%s line %u: Unsupported option %s%s%s", l->file, l->number, q, l->keyword, q);
+        conf_tell(l->world, CONF_SAY_WARNING, "%s line %u: Unsupported option %s%s%s", l->file, l->number, q, l->keyword, q);
         return ERR_NONE;
     }
     if (ignore && pattern_list_match(bytes_str(l->keyword), bytes_str(ignore), true) == MATCH_YES) {
-        say(l->world, CONF_SAY_DEBUG, "%s line %u: Ignored unknown option \"%s\"", l->file, l->number, l->keyword);
+        conf_tell(l->world, CONF_SAY_DEBUG, "%s line %u: Ignored unknown option \"%s\"", l->file, l->number, l->keyword);
         return ERR_NONE;
     }
-    say(l->world, CONF_SAY_ERROR, "%s: line %u: Bad configuration option: %s", l->file, l->number, l->keyword);
+    conf_tell(l->world, CONF_SAY_ERROR, "%s: line %u: Bad configuration option: %s", l->file, l->number, l->keyword);
     return ERR_USAGE;
 }

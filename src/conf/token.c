@@ -136,16 +136,16 @@ enum err ssh_conf_tokens(struct ssh_conf *c, const struct conf_world *w, const c
     snprintf(port, sizeof port, "%u", c->port);
     snprintf(uid, sizeof uid, "%u", w->local_uid);
     struct tokens t = {{0}};
-    t.t['C'] = conn_hash ? pool_str(p, conn_hash) : NULL;
+    t.t['C'] = conn_hash ? conf_pool_str(p, conn_hash) : NULL;
     t.t['d'] = or_empty(w->home);
     t.t['h'] = c->hostname;
-    t.t['i'] = pool_str(p, uid);
+    t.t['i'] = conf_pool_str(p, uid);
     t.t['j'] = jump_text(c);
     t.t['k'] = c->host_key_alias ? c->host_key_alias : c->host;
-    t.t['L'] = pool_text(p, bytes_of(host, strcspn(host, ".")));
+    t.t['L'] = conf_pool_text(p, bytes_of(host, strcspn(host, ".")));
     t.t['l'] = host;
     t.t['n'] = c->host;
-    t.t['p'] = pool_str(p, port);
+    t.t['p'] = conf_pool_str(p, port);
     t.t['r'] = c->user ? c->user : w->local_user;
     t.t['u'] = w->local_user;
     if (!t.t['i'] || !t.t['L'] || !t.t['p']) return ERR_NOMEM;
@@ -157,7 +157,7 @@ enum err ssh_conf_path(const struct ssh_conf *c, const struct conf_world *w, con
 {
     const char *bad = NULL;
     enum err e = token_expand(value, token_set_common, t, TOKEN_ENV | TOKEN_TILDE, w, out, &bad);
-    if (e == ERR_USAGE) say(w, CONF_SAY_ERROR, "%.500s: %s", value, or_empty(bad));
+    if (e == ERR_USAGE) conf_tell(w, CONF_SAY_ERROR, "%.500s: %s", value, or_empty(bad));
     (void)c;
     return e;
 }
