@@ -32,7 +32,9 @@ ninja -C $folder >$folder.log 2>&1 </dev/null || {
 # Below DESTDIR, or where we may write anyway, root is not needed.
 run=as_root
 [ -z "$destination" ] || run=
-[ -w "$prefix" ] && run=
+above=$prefix
+while [ ! -e "$above" ]; do above=$(dirname "$above"); done
+[ -w "$above" ] && run=
 say "installing below $destination$prefix"
 $run env DESTDIR="$destination" meson install -C $folder --no-rebuild --quiet </dev/null
 rm -rf build/unit
@@ -40,11 +42,13 @@ mkdir -p build/unit
 sed "s|@PREFIX@|$prefix|g" tools/nacre.service >build/unit/nacre.service
 $run install -D -m 644 build/unit/nacre.service "$destination$prefix/lib/systemd/system/nacre.service"
 
-if [ -z "$destination" ] && ! getent passwd sshd >/dev/null; then
+# A prefix inside the checkout is for tests and benches: no concern of the system's.
+case $destination$prefix in
+"$PWD"/*) own=no ;;
+*) own=yes ;;
+esac
+if [ $own = yes ] && [ -z "$destination" ] && ! getent passwd sshd >/dev/null; then
     say "adding the user sshd, whose uid the processes facing the network take"
     as_root useradd --system --no-create-home --home-dir /run/sshd --shell /usr/sbin/nologin sshd
 fi
-if [ ! -e "$destination/etc/ssh/sshd_config" ]; then
-    say "there is no /etc/ssh/sshd_config: sshd runs with its defaults"
-fi
-say "done. Host keys where there are none: $prefix/bin/ssh-keygen -A. Start: systemctl enable --now nacre"
+[ $own = no ] || say "done. Host keys where there are none: $prefix/bin/ssh-keygen -A. Start: systemctl enable --now nacre"
