@@ -167,8 +167,9 @@ static bool line_admits(struct bytes text, const struct keys_question *q, struct
     struct authorized_line l;
     const char *why = NULL;
     if (authorized_line_parse(text, &l) != ERR_NONE || !authorized_line_has_blob(&l, q->blob)) return false;
-    key_options_init(options);
-    if (l.options.n > 0 && key_options_parse(l.options, options, &why) != ERR_NONE) {
+    out->plain = l.options.n == 0;
+    if (out->plain) return true;
+    if (key_options_parse(l.options, options, &why) != ERR_NONE) {
         char note[256];
         snprintf(note, sizeof note, "%.180s: bad key options: %s", out->file, why ? why : "too long");
         note_set(out->note, sizeof out->note, note);

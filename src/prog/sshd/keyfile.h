@@ -17,7 +17,8 @@ MUST_USE enum err keyfile_path(const struct account *a, const char *text, struct
  * ERR_DENIED with a line for the log in note; ERR_SYSTEM. */
 MUST_USE enum err keyfile_open(const struct account *a, const char *path, bool strict, char *note, size_t note_size, int *out);
 
-/* Reads lines from fd until one lists the key and its own conditions hold. Fills found, line and note of *out, and options. */
+/* Reads lines from fd until one lists the key and its own conditions hold. Fills found, plain, line and note of *out, and
+ * options unless plain. */
 void keyfile_search(int fd, const struct keys_question *q, struct key_options *options, struct keys_answer *out);
 
 /* The whole of the reader: every file in turn. */

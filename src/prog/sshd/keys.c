@@ -2,6 +2,7 @@
 /* Asking whether a key is authorized: the warden's side of the one-shot reader. The warden sees one message of exactly one size, and
  * believes nothing in it before it was checked. */
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -21,8 +22,14 @@
 struct reader_message {
     uint64_t magic;
     struct keys_answer answer;
-    struct key_options options;
+    struct key_options options;         /* not sent when the answer needs none: they are large, and most lines have none */
 };
+#define MESSAGE_SHORT offsetof(struct reader_message, options)
+
+static size_t message_size(const struct keys_answer *a)
+{
+    return a->found == VERDICT_GOOD && !a->plain ? sizeof(struct reader_message) : MESSAGE_SHORT;
+}
 
 /* ---- the reader ---- */
 
@@ -51,11 +58,9 @@ static NORETURN void reader_run(const struct keys_question *q, int sock)
                       : geteuid() == 0 ? user_become("nobody", as.account->uid, as.account->gid, &as.account->gid, 1) : ERR_NONE;
     if (e != ERR_NONE || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) _exit(1);
     m->magic = READER_MAGIC;
-    key_options_init(&m->options);
     keyfile_answer(&as, &m->options, &m->answer);
     if (!real) m->answer = (struct keys_answer){0};
-    if (m->answer.found != VERDICT_GOOD) key_options_init(&m->options);
-    _exit(message_send(3, m, sizeof *m, NULL, 0, true) == ERR_NONE ? 0 : 1);
+    _exit(message_send(3, m, message_size(&m->answer), NULL, 0, true) == ERR_NONE ? 0 : 1);
 }
 
 /* ---- the warden ---- */
@@ -67,8 +72,9 @@ static bool text_ended(const char *text, size_t size)
 
 static enum err message_check(const struct reader_message *m, size_t n)
 {
-    if (n != sizeof *m || m->magic != READER_MAGIC) return ERR_FORMAT;
+    if (n < MESSAGE_SHORT || m->magic != READER_MAGIC || n != message_size(&m->answer)) return ERR_FORMAT;
     if (!text_ended(m->answer.file, sizeof m->answer.file) || !text_ended(m->answer.note, sizeof m->answer.note)) return ERR_FORMAT;
+    if (n == MESSAGE_SHORT) return ERR_NONE;
     return key_options_check(&m->options) == VERDICT_GOOD ? ERR_NONE : ERR_FORMAT;
 }
 
@@ -108,7 +114,8 @@ enum err keys_ask(const struct keys_question *q, struct key_options *options, st
     if (e == ERR_NONE) {
         bool good = m->answer.found == VERDICT_GOOD && q->account->valid && q->allowed;
         m->answer.found = good ? VERDICT_GOOD : VERDICT_BAD;
-        if (good) *options = m->options;
+        if (good && m->answer.plain) key_options_init(options);
+        if (good && !m->answer.plain) *options = m->options;
         *out = m->answer;
     }
     free(m);

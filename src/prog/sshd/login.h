@@ -15,7 +15,8 @@
 struct sshd_conf;               /* conf/sshd.h: the settings of this connection, Match blocks applied */
 struct key_options;             /* key/authorized_keys.h: fixed size, no pointers */
 
-/* Once, at the start of the program, before it changes any resource limit: sessions get these limits back. */
+/* Once, at the start of the program (after every re-execution), before it changes any resource limit: sessions get these limits back. Also loads
+ * what look-ups of users need, for all children. */
 void login_init(void);
 
 /* ---- both ends of the connection ---- */
@@ -74,6 +75,7 @@ MUST_USE enum verdict access_root_check(const struct account *a, const struct ss
 
 struct keys_answer {
     enum verdict found;         /* VERDICT_GOOD: the key is listed and its from= and expiry-time= hold */
+    bool plain;                 /* found, and the line has no options: NULL may stand for *options, which is large */
     char file[1024];            /* where, for "Accepted key ... found at FILE:LINE" */
     uint32_t line;
     char note[1024];            /* when not empty: a line for the log whatever was found ("Authentication refused: bad ownership ...") */

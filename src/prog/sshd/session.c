@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -21,6 +23,11 @@
 void login_init(void)
 {
     limits_save();
+    /* What a login loads and looks up on its first use is shared by all children when it is done here once. */
+    struct account a;
+    account_find("root", &a);
+    (void)getgrgid(0);
+    tzset();
 }
 
 /* ---- what to run ---- */

@@ -176,6 +176,9 @@ static void key_lines_rows(void **state)
         search(rows[i].text, strlen(rows[i].text), o, &a);
         assert_int_equal(a.found == VERDICT_GOOD, rows[i].line != 0);
         assert_int_equal(a.line, rows[i].line);
+        const char *line = rows[i].text;
+        for (uint32_t k = 1; k < rows[i].line; k++) line = strchr(line, '\n') + 1;
+        if (rows[i].line) assert_int_equal(a.plain, strncmp(line, "ssh-ed25519", 11) == 0);
         if (rows[i].note[0])
             assert_non_null(strstr(a.note, rows[i].note));
         else
