@@ -36,6 +36,12 @@ void log_open(const char *tag, int facility, int fd)
     if (fd < 0) openlog(tag, LOG_PID | LOG_NDELAY, facility);
 }
 
+void log_reopen(void)
+{
+    closelog();
+    log_open(state.tag, state.facility, state.fd);
+}
+
 void log_set_level(enum log_level level)
 {
     state.level = level;

@@ -75,18 +75,39 @@ enum err fds_close_except(const int *keep, size_t n)
     }
 }
 
-enum err daemonize(bool keep_stderr)
+enum err daemon_begin(int *out)
 {
+    int line[2];
+    char status = 1;
+    if (pipe2(line, O_CLOEXEC) != 0) return ERR_SYSTEM;
     pid_t pid = fork();
     if (pid < 0) return ERR_SYSTEM;
-    if (pid > 0) _exit(0);
-    if (setsid() < 0 || chdir("/") != 0) return ERR_SYSTEM;
+    if (pid == 0) {
+        close(line[0]);
+        if (setsid() < 0) return ERR_SYSTEM;
+        *out = line[1];
+        return ERR_NONE;
+    }
+    close(line[1]);
+    ssize_t n;
+    do {
+        n = read(line[0], &status, 1);
+    } while (n < 0 && errno == EINTR);
+    _exit(n == 1 ? status : 255);       /* it ended without a word: it said why on stderr */
+}
+
+enum err daemon_done(int line, bool keep_stderr)
+{
+    const char good = 0;
+    if (chdir("/") != 0) return ERR_SYSTEM;
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0) return ERR_SYSTEM;
     for (int fd = 0; fd <= (keep_stderr ? 1 : 2); fd++)
         if (dup2(null, fd) < 0) return ERR_SYSTEM;
     if (null > 2) close(null);
-    return ERR_NONE;
+    ssize_t n = write(line, &good, 1);
+    close(line);
+    return n == 1 ? ERR_NONE : ERR_SYSTEM;
 }
 
 enum err pidfile_write(const char *path)

@@ -183,16 +183,16 @@ static void hello(struct face *f)
     close(self);
 }
 
-NORETURN void face_run(const struct net_setup *s, int sock, int chan)
+NORETURN void face_run(const struct net_setup *s, int in, int out, int chan)
 {
     struct face *f = &face;
-    f->setup = s, f->sock = sock, f->chan = chan;
+    f->setup = s, f->chan = chan;
     for (size_t i = 0; i < CHANS_MAX; i++) f->chans[i].kind = CHAN_FREE;
     hello(f);
     if (jail_filter(JAIL_FILTER_FACE) != ERR_NONE) _exit(2);
     f->conn = conn_new(&s->conn);
     if (!f->conn) _exit(2);
-    f->pump = pump_new(f->conn, sock, sock, PUMP_FD_SOCKET);
+    f->pump = pump_new(f->conn, in, out, in == out ? PUMP_FD_SOCKET : PUMP_FD_BLOCKING);
     if (!f->pump || pump_watch(f->pump, chan, POLLIN) != ERR_NONE) _exit(2);
     loop(f);
 }

@@ -22,7 +22,7 @@ struct face {
     const struct net_setup *setup;
     struct conn *conn;
     struct pump *pump;
-    int sock, chan;                 /* the peer; the warden */
+    int chan;                       /* the warden */
     uint32_t sign_question, auth_question;      /* open questions of the conn; 0: none */
     uint32_t prove_question, prove_left;        /* hostkeys-prove: answers still to come */
     struct wr proofs;

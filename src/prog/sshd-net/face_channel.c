@@ -94,7 +94,7 @@ static void listen_ask(struct face *f, const struct event *ev)
         face_answer(f, ev->question, false);
         return;
     }
-    f->listen_port_asked = ev->global.port;
+    f->listen_port_asked = a.type == ASK_LISTEN ? ev->global.port : 1;
     FIELD_SET(&a, host, ev->global.host);
     face_ask(f, &a);
 }

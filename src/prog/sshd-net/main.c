@@ -38,10 +38,15 @@ NORETURN static void fail(const char *text)
 
 /* ---- children ---- */
 
-enum child { CHILD_FACE, CHILD_VERIFIER };
+struct child {
+    int chan, in, out;              /* face; chan -1: a verifier */
+    const struct verify_head *ask;  /* verifier */
+    size_t n;
+    int answer_to;
+};
 
 /* Own randomness before anything else: three generators of libcrypto's, the stack canary. Then no more processes. */
-NO_STACK_PROTECTOR NORETURN static void child_run(enum child what, int a, int b, const struct verify_head *ask, size_t n)
+NO_STACK_PROTECTOR NORETURN static void child_run(const struct child *c)
 {
     const struct rlimit none = {0, 0};
     uint64_t canary;
@@ -50,14 +55,14 @@ NO_STACK_PROTECTOR NORETURN static void child_run(enum child what, int a, int b,
         _exit(2);
     canary_set(canary);
     if (setrlimit(RLIMIT_NPROC, &none) != 0) _exit(2);
-    if (what == CHILD_FACE) face_run(&setup, a, b);
-    verifier_run(ask, n, a);
+    if (c->chan >= 0) face_run(&setup, c->in, c->out, c->chan);
+    verifier_run(c->ask, c->n, c->answer_to);
 }
 
-static void child_fork(enum child what, int a, int b, const struct verify_head *ask, size_t n)
+static void child_fork(const struct child *c)
 {
     long pid = syscall(SYS_clone, (long)(CLONE_PARENT | SIGCHLD), 0L, 0L, 0L, 0L);
-    if (pid == 0) child_run(what, a, b, ask, n);
+    if (pid == 0) child_run(c);
     /* No room for a process: closing what it was to hold tells those who wait. */
 }
 
@@ -73,7 +78,8 @@ static bool control_take(void)
     enum err e = message_recv(NET_FD_CONTROL, &in, sizeof in, false, &m);
     if (e == ERR_AGAIN) return true;
     if (e != ERR_NONE) return false;
-    if (m.n == sizeof in && in.type == NURSERY_FORK && m.fd_count == 2) child_fork(CHILD_FACE, m.fd[0], m.fd[1], NULL, 0);
+    if (m.n == sizeof in && in.type == NURSERY_FORK && m.fd_count >= 2)
+        child_fork(&(struct child){.chan = m.fd[0], .in = m.fd[1], .out = m.fd[m.fd_count - 1]});
     if (m.n == sizeof in && in.type == NURSERY_SERVE) serving = true;
     message_close_fds(&m);
     return true;
@@ -85,7 +91,8 @@ static void verify_take(void)
     static union { struct verify_head head; struct verify_ask small; struct verify_ask_big big; uint8_t room[sizeof(struct verify_ask_big) + 1]; } in;
     struct message m;
     if (message_recv(NET_FD_VERIFY, &in, sizeof in, false, &m) != ERR_NONE) return;
-    if ((m.n == sizeof in.small || m.n == sizeof in.big) && m.fd_count == 1) child_fork(CHILD_VERIFIER, m.fd[0], -1, &in.head, m.n);
+    if ((m.n == sizeof in.small || m.n == sizeof in.big) && m.fd_count == 1)
+        child_fork(&(struct child){.chan = -1, .ask = &in.head, .n = m.n, .answer_to = m.fd[0]});
     message_close_fds(&m);
 }
 

@@ -20,7 +20,7 @@ MUST_USE enum err net_setup_make(struct bytes text, struct net_setup *out);
 MUST_USE enum err net_rehearse(const struct net_setup *s);
 
 /* One connection, from its first byte to its last. In the child, with the nursery's filter on. Never returns. */
-NORETURN void face_run(const struct net_setup *s, int sock, int chan);
+NORETURN void face_run(const struct net_setup *s, int in, int out, int chan);
 
 /* One signature; answers on `to`. In the child. Never returns. ask is n bytes long. */
 NORETURN void verifier_run(const struct verify_head *ask, size_t n, int to);

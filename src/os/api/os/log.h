@@ -12,6 +12,8 @@ enum log_level { LOG_LEVEL_QUIET, LOG_LEVEL_FATAL, LOG_LEVEL_ERROR, LOG_LEVEL_IN
 
 /* fd -1: syslog with this tag and facility (LOG_AUTH ...); else lines go to fd, each ended by \r\n as OpenSSH's. tag must live on. */
 void log_open(const char *tag, int facility, int fd);
+/* After a fork that closed all descriptors: syslog again, under the new process number. */
+void log_reopen(void);
 void log_set_level(enum log_level level);
 void log_set_facility(int facility);
 enum log_level log_level(void);

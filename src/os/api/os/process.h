@@ -18,8 +18,11 @@ MUST_USE enum err fds_sanitise(void);
 /* Close all above 2 except keep[0..n). */
 MUST_USE enum err fds_close_except(const int *keep, size_t n);
 
-/* fork, parent exits 0, setsid, chdir /, 0-2 on /dev/null (0 and 1 only if keep_stderr). */
-MUST_USE enum err daemonize(bool keep_stderr);
+/* Into the background, in two steps, so that a start that fails is seen by who started us. begin: we are the child, in a session of
+ * its own, still with the old descriptors; the parent waits. done: 0-2 on /dev/null (2 stays if keep_stderr), chdir /, the parent
+ * exits with 0. A child that ends before is the parent's exit 255. ERR_SYSTEM with errno. */
+MUST_USE enum err daemon_begin(int *out);
+MUST_USE enum err daemon_done(int line, bool keep_stderr);
 
 /* "PID\n" into a file (mode 0644). ERR_SYSTEM with errno. */
 MUST_USE enum err pidfile_write(const char *path);

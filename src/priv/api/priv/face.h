@@ -16,7 +16,8 @@ enum {
     AT_KEX = 2,             /* the face has shown itself; no session id yet */
     AT_AUTH = 4,            /* session id known (the first hash that was signed), nobody authenticated */
     AT_SESSION = 8,         /* authenticated */
-    AT_ANY = AT_KEX | AT_AUTH | AT_SESSION
+    AT_END = 16,            /* the warden wants no more of it; only the farewell is awaited */
+    AT_ANY = AT_KEX | AT_AUTH | AT_SESSION | AT_END
 };
 
 /* ---- what the face asks ---- */

@@ -21,7 +21,7 @@ enum { KEYS_FD_ASK = 3, KEYS_FD_START = 4, KEYS_FD_FIRST_FILE = 5 };
 /* ---- listener and nursery ---- */
 
 enum nursery_type { NURSERY_READY, NURSERY_FAILED, NURSERY_FORK, NURSERY_SERVE };
-/* nursery: READY or FAILED with a text about the jail; listener: FORK with {socket, chan}; SERVE: from now on verifier
+/* nursery: READY or FAILED with a text about the jail; listener: FORK with {chan, in} or {chan, in, out}; SERVE: from now on verifier
  * questions are this nursery's to take. */
 struct nursery_message { uint32_t type, serial; char text[192]; };
 #define NURSERY_FORKS 64        /* then a new one takes over: no memory layout lives long (ARCHITECTURE 3) */
