@@ -52,6 +52,7 @@ enum err net_setup_make(struct bytes text, struct net_setup *out)
     if (kex_fill(c.kex) == 0) return ERR_NO_KEX;
     if (cipher_fill(c.ciphers) == 0) return ERR_NO_CIPHER;
     (void)mac_fill(c.macs);             /* none: an AEAD cipher may do without */
+    if (c.compression) compress_list[0] = &compress_zlib_openssh;
     for (size_t i = 0; i < c.hostkey_count; i++) hostkeys[i] = (struct conn_hostkey){c.hostkey[i].blob, c.hostkey[i].algs};
     TRY(bytes_to_str(c.software, software, sizeof software));
     out->conf = c;
