@@ -45,6 +45,20 @@ static size_t mac_fill(struct bytes names)
     return n;
 }
 
+/* server-sig-algs names what a verifier here can verify, nothing that the configuration only knows of. */
+static struct bytes sig_algs_fill(struct bytes names)
+{
+    static uint8_t room[NAME_LIST_MAX];
+    struct bytes name;
+    struct wr w = wr_span((struct span){room, sizeof room});
+    for (size_t pos = 0; names_next(names, &pos, &name);) {
+        if (!sig_alg_find(name)) continue;
+        if (w.n > 0) wr_u8(&w, ',');
+        wr_raw(&w, name);
+    }
+    return wr_bytes(&w);
+}
+
 enum err net_setup_make(struct bytes text, struct net_setup *out)
 {
     struct face_conf c;
@@ -58,7 +72,7 @@ enum err net_setup_make(struct bytes text, struct net_setup *out)
     out->conf = c;
     out->conn = (struct conn_setup){
         .role = ROLE_SERVER, .random = random_libcrypto, .software = software, .kex = kex_list, .ciphers = cipher_list, .macs = mac_list,
-        .compress = compress_list, .hostkeys = hostkeys, .hostkey_count = c.hostkey_count, .sig_algs = c.sig_algs,
+        .compress = compress_list, .hostkeys = hostkeys, .hostkey_count = c.hostkey_count, .sig_algs = sig_algs_fill(c.sig_algs),
         .rekey_bytes = c.rekey_bytes, .rekey_us = c.rekey_s * 1000000};
     return ERR_NONE;
 }
