@@ -198,7 +198,9 @@ static void window_tune(struct conn *c, struct channel *ch, uint32_t n)
 {
     if (c->now_us - ch->round_start_us > c->rtt_us) ch->round_start_us = c->now_us, ch->round_bytes = 0;
     ch->round_bytes += n;
-    bool kept_up = ch->unconsumed <= n;
+    /* A program that writes several packets at once has at most one read's worth in hand. */
+    uint32_t in_hand = ch->window_max / 4 < IN_BUFFER ? ch->window_max / 4 : IN_BUFFER;
+    bool kept_up = ch->unconsumed <= (n > in_hand ? n : in_hand);
     if (ch->round_bytes < ch->window_max / 2 || !kept_up || c->window_total + ch->window_max > WINDOW_TOTAL_MAX) return;
     c->window_total += ch->window_max;
     ch->consumed += ch->window_max; /* the new half is given with the next adjust */

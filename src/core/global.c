@@ -87,7 +87,8 @@ enum err global_answer(struct conn *c, const struct answer *a)
 static enum err global_done(struct conn *c, struct rd *r, struct event *ev, bool ok)
 {
     uint32_t tag;
-    struct bytes data = rd_rest(r);
+    struct bytes data = ok ? rd_rest(r) : (struct bytes){0};    /* a failure has no body (RFC 4254 4) */
+    TRY(rd_done(r));
     if (!outstanding_take(c, CHAN_GLOBAL, &tag)) return ERR_STATE;
     *ev = (struct event){.type = EV_GLOBAL_DONE, .done = {ok, tag, data}};
     return ERR_NONE;

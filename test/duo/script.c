@@ -53,7 +53,7 @@ static bool give_data(struct duo *d, struct duo_side *s, uint32_t n)
 {
     struct duo_chan *ch = &s->chan[n];
     uint64_t total = s->role == ROLE_CLIENT ? d->plan.up : d->plan.down;
-    if (!ch->running || ch->sent >= total) return false;
+    if (!ch->running || ch->sent >= total || d->plan.hold) return false;
     struct span room[4];
     size_t rooms = chan_reserve_v(s->c, n, STREAM_DATA, 0, room, 1 + rng_below(&s->rng, 4)), sum = 0;
     for (size_t i = 0; i < rooms && sum < total - ch->sent; i++) {

@@ -38,6 +38,13 @@ UNUSED static bool tap_long(void)
     return v && *v && *v != '0';
 }
 
+/* Between two edits (NACRE_QUICK=1): a part only. */
+UNUSED static bool tap_quick(void)
+{
+    const char *v = getenv("NACRE_QUICK");
+    return !tap_long() && v && *v && *v != '0';
+}
+
 /* NACRE_SEED, or the default that every run of the suite takes. */
 UNUSED static unsigned long long tap_seed(unsigned long long seed)
 {

@@ -6,7 +6,7 @@
 #include "tap.h"
 
 static unsigned long long seed;
-static bool whole;                              /* NACRE_LONG */
+static bool whole, quick;                       /* NACRE_LONG, NACRE_QUICK */
 
 static struct duo_plan base_plan(const struct cipher_alg *cipher, const struct mac_alg *mac)
 {
@@ -118,7 +118,7 @@ static void random_plan(struct rng *r, struct duo_plan *plan)
 static void random_schedules(void)
 {
     struct rng r = {seed};
-    unsigned runs = whole ? 20000 : 300, bad = 0;
+    unsigned runs = whole ? 20000 : quick ? 100 : 1000, bad = 0;
     for (unsigned i = 0; i < runs; i++) {
         struct duo_plan plan;
         random_plan(&r, &plan);
@@ -149,7 +149,7 @@ static void bulk(void)
 {
     for (size_t cls = 0; cls < COUNT_OF(classes); cls++) {
         struct duo_plan plan = base_plan(classes[cls], class_macs[cls]);
-        plan.up = plan.down = whole ? 200u << 20 : 12u << 20;
+        plan.up = plan.down = whole ? 200u << 20 : quick ? 3u << 20 : 12u << 20;
         plan.channels = 2, plan.slow = true, plan.chatty = true, plan.wire_max = 65536;
         plan.rekey_bytes = 1u << 20;
         tap_ok(run_one(&plan, true), "two-way bulk on full windows and short wires with rekeys, %s", classes[cls]->name);
@@ -213,7 +213,7 @@ static void truncated(void)
         for (int from = 0; from < 2; from++) {
             uint64_t all = dialogue_bytes(&plan, (enum role)from);
             unsigned bad = 0, runs = 0;
-            for (uint64_t at = 0; at < all; at += whole ? 1 : 17, runs++) {
+            for (uint64_t at = 0; at < all; at += whole ? 1 : quick ? 41 : 5, runs++) {
                 struct duo *d = duo_new(&plan);
                 d->side[from].out.cut_at = at;
                 const char *w = judge(d, duo_run_plain(d), false);
@@ -271,7 +271,7 @@ static void flipped(void)
         for (int from = 0; from < 2; from++) {
             uint64_t bits = clean->side[from].out.written * 8;
             unsigned bad = 0, runs = 0;
-            for (uint64_t bit = seed % 7; bit < bits; bit += whole ? 1 : 41, runs++) {
+            for (uint64_t bit = seed % 7; bit < bits; bit += whole ? 1 : quick ? 97 : 9, runs++) {
                 const char *w = flip_once(&plan, clean, (enum role)from, bit / 8, (uint8_t)(1 << bit % 8));
                 if (w) printf("# bit %llu: %s\n", (unsigned long long)bit, w), bad++;
             }
@@ -285,7 +285,7 @@ static void flipped(void)
 int main(void)
 {
     seed = tap_seed(20250711);
-    whole = tap_long();
+    whole = tap_long(), quick = tap_quick();
     each_cipher_and_mac();
     each_kex();
     each_login();

@@ -1,0 +1,1 @@
+s/\("CHANNEL_OPEN", *FROM_BOTH, *\)G_OPEN/\1G_OPEN | G_AUTH/

@@ -1,0 +1,1 @@
+s/\("IGNORE", *FROM_BOTH, *\)G_LAX/\1G_ALL/
