@@ -92,14 +92,23 @@ static void one_cell(const char *state, unsigned number, int body, char want)
     probe_close(&p);
 }
 
-static bool quick;
+static bool quick, fault;
+
+/* A part for the time between two edits, and for a planted fault, which are all in rows of the table. */
+static bool skipped(unsigned number, int body)
+{
+    bool assigned = (number >= 1 && number <= 7) || number == 20 || number == 21 || (number >= 30 && number <= 34) ||
+                    (number >= 50 && number <= 61) || (number >= 80 && number <= 100) || number == 192 || number == 193;
+    if (fault) return !assigned || body != 0;
+    return quick && (assigned ? body == 2 && number % 2 : number % 8 != 0);
+}
 
 static void one_state(const char *state)
 {
     for (unsigned number = 0; number < 256; number++) {
         const struct row *r = find("", state, number);
-        if (quick && r && r->other && number % 8) continue;
-        for (int body = 0; r && body < 3; body++) one_cell(state, number, body, r->want[body]);
+        for (int body = 0; r && body < 3; body++)
+            if (!skipped(number, body)) one_cell(state, number, body, r->want[body]);
     }
 }
 
@@ -140,7 +149,7 @@ static void all(bool lines)
 
 int main(int argc, char **argv)
 {
-    bool fault = argc == 4 && strcmp(argv[1], "--fault") == 0;
+    fault = argc == 4 && strcmp(argv[1], "--fault") == 0;
     if (argc < 2 || !load(argv[argc - 1])) return tap_ok(false, "the table of expectations is read"), tap_end();
     quick = tap_quick();
     all(!fault);
