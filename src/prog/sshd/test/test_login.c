@@ -8,7 +8,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
+#include <poll.h>
 #include <pty.h>
 #include <signal.h>
 #include <stdio.h>
@@ -274,6 +276,81 @@ static void modes_set_what_they_name(void **state)
     close(slave), close(master);
 }
 
+/* ---- a server of one's own ---- */
+
+static void read_all(int fd, char *out, size_t size)
+{
+    size_t n = 0;
+    for (;;) {
+        struct pollfd p = {fd, POLLIN, 0};
+        if (poll(&p, 1, 20000) <= 0) break;
+        ssize_t got = read(fd, out + n, size - 1 - n);
+        if (got <= 0) break;
+        n += (size_t)got;
+    }
+    out[n] = 0;
+}
+
+/* Without root, too: a session of the very user that runs the server, with pipes and with a terminal. */
+static void serve_myself(void **state)
+{
+    (void)state;
+    struct account me = {.name = "me", .home = "/", .shell = "/bin/sh", .uid = getuid(), .gid = getgid(), .groups_n = 0, .valid = true};
+    const struct sshd_conf conf = {.permit_tty = true};
+    const struct session_pty pty = {.term = "x"};
+    for (int tty = 0; tty < 2; tty++) {
+        const struct session_spec spec = {.account = &me, .conf = &conf, .link = &here, .kind = SESSION_EXEC, .command = "id -u; echo $SSH_TTY; exit 9",
+                                          .timeout_ms = 20000, .pty = tty ? &pty : NULL};
+        struct session s;
+        struct session_exit x;
+        char out[256], want[256];
+        assert_int_equal(session_start(&spec, &s), ERR_NONE);
+        assert_false(s.recorded);
+        read_all(tty ? s.master : s.source, out, sizeof out);
+        const char *end = tty ? "\r\n" : "\n";
+        snprintf(want, sizeof want, "%u%s%s%s", getuid(), end, s.tty, end);
+        assert_string_equal(out, want);
+        struct pollfd p = {s.pidfd, POLLIN, 0};
+        assert_int_equal(poll(&p, 1, 20000), 1);
+        assert_int_equal(session_reap(&s, &me, &x), ERR_NONE);
+        assert_int_equal(x.status, 9);
+        session_ends_close(&s);
+    }
+    me.uid++;
+    struct session s;
+    const struct session_spec other = {.account = &me, .conf = &conf, .link = &here, .kind = SESSION_EXEC, .command = "echo never"};
+    char out[256], reason[256];
+    assert_int_equal(access_check(&me, &conf, &here, reason, sizeof reason), VERDICT_BAD);
+    assert_int_equal(session_start(&other, &s), ERR_NONE);
+    read_all(s.source, out, sizeof out);
+    assert_string_equal(out, "");
+    session_close(&s, &me);
+}
+
+/* Root becomes somebody for it (and runs itself anew, as a check that fails in a child is seen nowhere). */
+static void everybody_can_serve_himself(void **state)
+{
+    char name[] = "test", only[] = "serve_myself";
+    char *const argv[] = {name, only, NULL};
+    int status, self = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+    if (geteuid() != 0) {
+        close(self);
+        serve_myself(state);
+        return;
+    }
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        int null = open("/dev/null", O_WRONLY);
+        if (dup2(null, 1) != 1 || setgroups(0, NULL) != 0 || setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0) _exit(1);
+        fexecve(self, argv, environ);
+        _exit(1);
+    }
+    close(self);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 /* ---- fork fails ---- */
 
 /* The linker puts these in the place of fork and kill (meson.build). */
@@ -377,8 +454,10 @@ static void forward_rules_rows(void **state)
     free(all), free(none), free(some);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    const struct CMUnitTest one[] = {cmocka_unit_test(serve_myself)};
+    (void)argv;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256_gives_the_digests_of_fips_180),
         cmocka_unit_test(a_fingerprint_is_base64_without_padding),
@@ -391,9 +470,11 @@ int main(void)
         cmocka_unit_test(a_session_has_these_variables),
         cmocka_unit_test(environment_files_are_read_by_their_rules),
         cmocka_unit_test(modes_set_what_they_name),
+        cmocka_unit_test(everybody_can_serve_himself),
         cmocka_unit_test(a_failed_fork_is_never_a_pid),
         cmocka_unit_test(forward_rules_rows),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
+    if (argc > 1) return cmocka_run_group_tests(one, NULL, NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

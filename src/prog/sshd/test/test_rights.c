@@ -128,7 +128,7 @@ static enum verdict password(const struct account *a, bool allowed, bool permit_
 static void password_rows(void **state)
 {
     (void)state;
-    if (auth_exe < 0) skip();
+    assert_true(auth_exe >= 0);
     const struct { int user; bool allowed, empty; const char *text; bool ok; } rows[] = {
         {BOB, true, false, "secret", true},    {BOB, true, false, "Secret", false},  {BOB, true, false, "secret ", false}, {BOB, true,
             false, "", false},
@@ -156,7 +156,7 @@ static void password_rows(void **state)
 static void a_password_check_can_be_given_up(void **state)
 {
     (void)state;
-    if (auth_exe < 0) skip();
+    assert_true(auth_exe >= 0);
     struct account bob = find(BOB);
     const struct sshd_conf conf = {0};
     struct password_ask ask;
