@@ -35,9 +35,10 @@ enum {
 };
 
 static const struct row rows[CM_COUNT] = {
-    [CM_START] = {"START", 0, 1, 2, {T(cm_start, software, 255), T(cm_start, kex, NAME_LIST_MAX), T(cm_start, ciphers, NAME_LIST_MAX),
+    [CM_START] = {"START", 0, 0, 0, {T(cm_start, software, 255), T(cm_start, kex, NAME_LIST_MAX), T(cm_start, ciphers, NAME_LIST_MAX),
         T(cm_start, macs, NAME_LIST_MAX), T(cm_start, hostkey_algs, NAME_LIST_MAX), N(cm_start, compress), N(cm_start, trace_level),
-        N(cm_start, guess), N64(cm_start, rekey_bytes), N64(cm_start, rekey_us), N(cm_start, socket)}},
+        N(cm_start, guess), N64(cm_start, rekey_bytes), N64(cm_start, rekey_us)}},
+    [CM_SOCKET] = {"SOCKET", 0, 1, 2, {N(cm_socket, is_socket)}},
     [CM_HOSTKEY_OK] = {"HOSTKEY_OK", 0, 0, 0, {N(cm_hostkey_ok, ok)}},
     [CM_AUTH] = {"AUTH", 0, 0, 0, {N(cm_auth, method), T(cm_auth, user, USER_NAME_MAX), T(cm_auth, alg, 128),
         T(cm_auth, key, PUBKEY_BLOB_MAX), T(cm_auth, sig, SIGNATURE_MAX), T(cm_auth, password, 4096), T(cm_auth, new_password, 4096),
@@ -59,12 +60,12 @@ static const struct row rows[CM_COUNT] = {
 
     [CM_READY] = {"READY", BOOT, 0, 0, {N(cm_ready, jail)}},
     [CM_LINE] = {"LINE", JAILED, 0, 0, {N(cm_line, level), T(cm_line, text, 4096)}},
-    [CM_KEX] = {"KEX", AUTH | SESSION, 0, 0, {N(cm_kex, first), N(cm_kex, strict), N(cm_kex, post_quantum), N(cm_kex, peer_is_openssh),
+    [CM_KEX] = {"KEX", JAILED, 0, 0, {N(cm_kex, first), N(cm_kex, strict), N(cm_kex, post_quantum), N(cm_kex, peer_is_openssh),
         T(cm_kex, ident_local, 255), T(cm_kex, ident_peer, 255), T(cm_kex, kex, 128), T(cm_kex, hostkey_alg, 128),
         T(cm_kex, cipher_in, 128), T(cm_kex, mac_in, 128), T(cm_kex, compress_in, 128), T(cm_kex, cipher_out, 128),
         T(cm_kex, mac_out, 128), T(cm_kex, compress_out, 128)}},
     [CM_HOSTKEY] = {"HOSTKEY", KEX | SESSION, 0, 0, {T(cm_hostkey, blob, PUBKEY_BLOB_MAX), T(cm_hostkey, alg, 128),
-        T(cm_hostkey, sig, SIGNATURE_MAX), T(cm_hostkey, hash, 64), T(cm_hostkey, kex_hash_name, 16)}},
+        T(cm_hostkey, sig, SIGNATURE_MAX), T(cm_hostkey, hash, 64)}},
     [CM_AUTH_NEXT] = {"AUTH_NEXT", AUTH, 0, 0, {T(cm_auth_next, methods, NAME_LIST_MAX), T(cm_auth_next, sig_algs, NAME_LIST_MAX),
         N(cm_auth_next, partial), N(cm_auth_next, hostbound)}},
     [CM_PK_OK] = {"PK_OK", AUTH, 0, 0, {T(cm_pk_ok, key, PUBKEY_BLOB_MAX), T(cm_pk_ok, alg, 128), T(cm_pk_ok, sig_algs, NAME_LIST_MAX),
@@ -163,6 +164,7 @@ enum err cm_parse(struct bytes datagram, bool from_transport, unsigned state, st
     if (from_transport && !(rows[type].states & state))
         return ERR_STATE;
     m.type = (enum cm_type)type;
+    m.datagram = datagram;
     for (const struct field *f = rows[type].fields; f->kind != END; f++)
         field_parse(&r, f, &m.u);
     TRY(rd_done(&r));

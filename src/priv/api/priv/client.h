@@ -26,7 +26,7 @@ struct cm_list {
 
 enum cm_type {
     /* from the UI */
-    CM_START, CM_HOSTKEY_OK, CM_AUTH, CM_ANSWERS, CM_SESSION, CM_WINCH, CM_RESUME, CM_QUIT, CM_DIRECT, CM_LISTEN, CM_FORWARD_TO,
+    CM_START, CM_SOCKET, CM_HOSTKEY_OK, CM_AUTH, CM_ANSWERS, CM_SESSION, CM_WINCH, CM_RESUME, CM_QUIT, CM_DIRECT, CM_LISTEN, CM_FORWARD_TO,
     /* from the transport */
     CM_READY, CM_LINE, CM_KEX, CM_HOSTKEY, CM_AUTH_NEXT, CM_PK_OK, CM_PROMPTS, CM_PASSWD_CHANGE, CM_BANNER, CM_AUTH_DONE,
     CM_SESSION_OPEN, CM_REFUSED, CM_EXIT, CM_SUSPEND, CM_LISTENING, CM_FORWARD_OPEN, CM_FAILED, CM_END,
@@ -41,13 +41,14 @@ enum cm_state {
     CM_AT_SESSION = 8       /* logged in */
 };
 
-/* UI: everything the conn is made from. Descriptors: the socket; or two, in and out (ProxyCommand). */
+/* UI: everything the conn is made from; sent before connecting, so that key shares are made meanwhile. */
 struct cm_start {
     struct bytes software, kex, ciphers, macs, hostkey_algs;
     uint32_t compress, trace_level, guess;      /* flags; -v's count */
     uint64_t rekey_bytes, rekey_us;
-    uint32_t socket;                            /* the descriptor is a socket */
 };
+/* UI: the connection. Descriptors: the socket; or two, in and out (ProxyCommand). */
+struct cm_socket { uint32_t is_socket; };
 struct cm_hostkey_ok { uint32_t ok; };
 /* UI: one try (conn_auth_try); kept until the first key exchange is done when it comes earlier. */
 struct cm_auth {
@@ -88,7 +89,7 @@ struct cm_kex {
     struct bytes ident_local, ident_peer, kex, hostkey_alg, cipher_in, mac_in, compress_in, cipher_out, mac_out, compress_out;
 };
 /* The host key, its signature and the exchange hash; the first hash is the session id from then on. */
-struct cm_hostkey { struct bytes blob, alg, sig, hash, kex_hash_name; };
+struct cm_hostkey { struct bytes blob, alg, sig, hash; };
 struct cm_auth_next { struct bytes methods, sig_algs; uint32_t partial, hostbound; };
 struct cm_pk_ok { struct bytes key, alg, sig_algs; uint32_t hostbound; };
 struct cm_prompts { struct bytes name, instruction, echo; struct cm_list texts; };  /* echo: a byte a prompt */
@@ -107,6 +108,7 @@ struct cm_end { uint64_t bytes_in, bytes_out; };
 
 union cm_body {
     struct cm_start start;
+    struct cm_socket socket;
     struct cm_hostkey_ok hostkey_ok;
     struct cm_auth auth;
     struct cm_answers answers;
@@ -134,6 +136,7 @@ union cm_body {
 struct cm_message {
     enum cm_type type;
     union cm_body u;            /* views point into the buffer given to cm_recv() */
+    struct bytes datagram;      /* the whole */
     int fds[CM_FDS_MAX];        /* the receiver owns them; close-on-exec is set */
     size_t fd_count;
 };
