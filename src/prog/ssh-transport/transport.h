@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: ISC */
+/* The client's jailed half on one page: what it holds, and which file does what.
+ *   main.c     jail, start, the loop
+ *   ask.c      messages from the UI
+ *   event.c    events of the conn
+ *   session.c  the session channel and forwards
+ *   escape.c   ~ at the beginning of a line (pure)
+ *   report.c   facts, debug lines and failures for the UI */
+#ifndef TRANSPORT_H
+#define TRANSPORT_H
+
+#include "core/conn.h"
+#include "escape.h"
+#include "kit/pump.h"
+#include "priv/client.h"
+
+#define ASKED_MAX   64      /* forwarded opens that wait for the UI */
+#define NO_CHAN     UINT32_MAX
+
+/* A message that outlives the next one: its own copy of the datagram. */
+struct kept {
+    uint8_t *p;
+    size_t n;
+    struct cm_message m;    /* type valid if p */
+};
+
+struct transport {
+    int ctl;                /* to the UI */
+    struct conn *conn;
+    struct pump *pump;
+    unsigned trace_level;
+    bool socket_given;
+    /* login */
+    struct kept auth, session;
+    bool auth_waits;        /* `auth` was not handed to the conn yet */
+    bool kex_done, kex_told, authenticated;
+    uint32_t prompts;       /* open question, 0: none */
+    size_t prompt_count;
+    /* the session */
+    uint32_t chan;          /* NO_CHAN before it is opened and after it is gone */
+    unsigned step;          /* session requests sent so far */
+    bool opened, attached, over;
+    unsigned channels;      /* ours and the peer's that are not over */
+    struct escape escape;
+    bool escapes_on;
+    /* forwards */
+    unsigned listens;       /* asked of the server: only then forwarded-tcpip is let through */
+    struct { uint32_t question, chan; } asked[ASKED_MAX];
+    /* server alive */
+    uint64_t alive_us, alive_at;
+    uint64_t packets_seen;
+    unsigned unanswered;
+    /* the peer's DISCONNECT */
+    bool disconnected;
+    uint32_t reason;
+    char reason_text[1024];
+};
+
+/* ask.c: handle one message of the UI. ERR_PEER_GONE: it is gone. */
+MUST_USE enum err ask_handle(struct transport *t, const struct cm_message *m);
+/* Receive and handle all that is there; if `until` is not CM_COUNT, wait for a message of that type first and hand it out. */
+MUST_USE enum err ask_take(struct transport *t, enum cm_type until, struct cm_message *out);
+/* Hand the kept authentication request to the conn, if there is one and the time has come. */
+MUST_USE enum err ask_auth(struct transport *t);
+
+/* event.c */
+MUST_USE enum err event_handle(struct transport *t, const struct event *ev);
+
+/* session.c */
+MUST_USE enum err session_open(struct transport *t);
+/* Go on where a full buffer or a key exchange stopped it. */
+MUST_USE enum err session_step(struct transport *t);
+MUST_USE enum err session_opened(struct transport *t, uint32_t chan);
+MUST_USE enum err session_refused(struct transport *t, const struct event *ev);
+MUST_USE enum err session_request(struct transport *t, const struct event *ev);
+MUST_USE enum err session_request_done(struct transport *t, const struct event *ev);
+MUST_USE enum err session_escape(struct transport *t);
+MUST_USE enum err session_alive(struct transport *t, uint64_t now_us);
+MUST_USE enum err direct_open(struct transport *t, const struct cm_message *m);
+MUST_USE enum err forward_ask(struct transport *t, const struct event *ev);
+MUST_USE enum err forward_answer(struct transport *t, const struct cm_message *m);
+enum { TAG_PTY = 1, TAG_COMMAND, TAG_ALIVE, TAG_LISTEN = 0x10000 };
+
+/* report.c */
+void report_line(struct transport *t, unsigned level, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void report_trace(struct transport *t);
+MUST_USE enum err report_kex(struct transport *t);
+void report_failure(struct transport *t, enum err e);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: ISC */
+/* Why a connection ended, in OpenSSH's words: scripts look for them. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "ui.h"
+
+/* "127.0.0.1 port 22", as most lines end. */
+static const char *peer(void)
+{
+    static char text[128];
+    if (ui.proxied)
+        return "UNKNOWN port 65535";
+    snprintf(text, sizeof text, "%s port %u", ui.address, ui.conf->port);
+    return text;
+}
+
+static const char *no_match(enum err e)
+{
+    switch (e) {
+    case ERR_NO_KEX: return "no matching key exchange method found";
+    case ERR_NO_HOSTKEY: return "no matching host key type found";
+    case ERR_NO_CIPHER: return "no matching cipher found";
+    case ERR_NO_MAC: return "no matching MAC found";
+    case ERR_NO_COMPRESSION: return "no matching compression method found";
+    default: return NULL;
+    }
+}
+
+static NORETURN void gone(const struct cm_failed *f)
+{
+    bool reset = f->system_error == ECONNRESET;
+    if (ui.state == CM_AT_SESSION) {
+        if (reset)
+            say(CONF_LOG_ERROR, "Read from remote host %s: Connection reset by peer", ui.conf->hostname);
+        else if (f->system_error)
+            say(CONF_LOG_ERROR, "client_loop: send disconnect: %s", strerror((int)f->system_error));
+        if (ui.exit_known)
+            leave(ui.exit_status);
+        say(CONF_LOG_INFO, reset ? "Connection to %.64s closed." : "Connection to %.64s closed by remote host.", ui.conf->hostname);
+        if (!reset && ui.pty)
+            say(CONF_LOG_INFO, "Connection to %.64s closed.", ui.conf->hostname);
+        leave(EXIT_OWN_ERROR);
+    }
+    if (f->ident_peer.n == 0)
+        say(CONF_LOG_ERROR, reset ? "kex_exchange_identification: read: Connection reset by peer"
+                                  : "kex_exchange_identification: Connection closed by remote host");
+    fatal(reset ? "Connection reset by %s" : "Connection closed by %s", peer());
+}
+
+static NORETURN void disconnected(const struct cm_failed *f)
+{
+    say(CONF_LOG_ERROR, "Received disconnect from %s:%u: %s", peer(), f->reason, show(f->text));
+    fatal("Disconnected from %s", peer());
+}
+
+static NORETURN void ident(const struct cm_failed *f)
+{
+    if (f->err == ERR_VERSION)
+        fatal("Protocol major versions differ: 2 vs. %.1s",
+              f->ident_peer.n > 4 ? (const char *)f->ident_peer.p + 4 : "1");
+    say(CONF_LOG_ERROR, "kex_exchange_identification: %s", show(f->where));
+    fatal("banner exchange: Connection to %s: invalid format", peer());
+}
+
+void failed(const struct cm_failed *f)
+{
+    enum err e = (enum err)f->err;
+    const char *match = no_match(e);
+    if (ui.state == CM_AT_BOOT || e == ERR_DENIED)
+        fatal("ssh-transport: no jail: %s", show(f->text));
+    if (f->disconnected)
+        disconnected(f);
+    if (e == ERR_PEER_GONE)
+        gone(f);
+    if (match)
+        fatal("Unable to negotiate with %s: %s. Their offer: %s", peer(), match, show(f->offer));
+    if (e == ERR_TIMEOUT && ui.state == CM_AT_SESSION)
+        fatal("Timeout, server %s not responding.", ui.conf->hostname);
+    if (e == ERR_VERSION || f->ident_peer.n == 0)
+        ident(f);
+    if (e == ERR_MAC)
+        say(CONF_LOG_ERROR, "Corrupted MAC on input.");
+    debug1("failed in %s, message %u (%s)", show(f->where), f->msg, err_name(e));
+    fatal("ssh_dispatch_run_fatal: Connection to %s: %s", peer(), e == ERR_MAC ? "message authentication code incorrect" : err_text(e));
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: ISC */
+/* ssh: the order of things. */
+#include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "conf/destination.h"
+#include "crypto/hash.h"
+#include "kit/conf_world.h"
+#include "ui.h"
+
+struct ui ui = {.ctl = -1, .socket = -1};
+
+static void conf_say(void *ctx, enum conf_say what, const char *text)
+{
+    static const int levels[] = {[CONF_SAY_ERROR] = CONF_LOG_ERROR, [CONF_SAY_WARNING] = CONF_LOG_INFO, [CONF_SAY_DEBUG] = CONF_LOG_DEBUG1};
+    (void)ctx;
+    say(levels[what], "%s", text);
+}
+
+/* Descriptors 0 to 2 exist, so that nothing else ever takes their numbers. */
+static void stdio_sanitise(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+        close(fd);
+}
+
+static void world_fill(void)
+{
+    ui.world = conf_world_new(conf_say, NULL);
+    if (!ui.world)
+        fatal("No user exists for uid %lu", (unsigned long)getuid());
+    ui.world->version = "OpenSSH_10.5";
+}
+
+/* Both are checked before any of it reaches a command line (TRUST 18). */
+static void names_check(void)
+{
+    if (!user_valid(ui.conf->user))
+        fatal("remote username contains invalid characters");
+    if (!host_valid(ui.conf->hostname))
+        fatal("hostname contains invalid characters");
+}
+
+static void conf_read(void)
+{
+    struct ssh_conf_ask ask = {.host = ui.host_arg, .command = ui.command, .config_file = ui.config_file};
+    if (ui.conf->user && !user_valid(ui.conf->user))
+        fatal("remote username contains invalid characters");
+    if (ssh_conf_load(ui.conf, ui.world, &ask) != ERR_NONE)
+        leave(EXIT_OWN_ERROR);
+    if (ssh_conf_finish(ui.conf, ui.world) != ERR_NONE)
+        leave(EXIT_OWN_ERROR);
+    say_level(ui.conf->log_level);
+}
+
+static void dump(void)
+{
+    struct wr w = wr_heap(1 << 20);
+    ssh_conf_dump(ui.conf, &w);
+    size_t at = 0;
+    while (at < w.n) {
+        ssize_t n = write(STDOUT_FILENO, w.p + at, w.n - at);
+        if (n <= 0)
+            leave(1);
+        at += (size_t)n;
+    }
+    leave(0);
+}
+
+static void tokens_make(void)
+{
+    CLEANUP(wr_clear) struct wr text = wr_heap(8192);
+    CLEANUP(wr_clear) struct wr hex = wr_heap(100);
+    uint8_t digest[HASH_MAX];
+    ssh_conf_hash_text(ui.conf, ui.world, &text);
+    if (wr_done(&text) != ERR_NONE || hash_digest(&hash_sha1, wr_bytes(&text), digest) != ERR_NONE)
+        fatal("%%C: cannot be computed");
+    hex_write(&hex, bytes_of(digest, hash_sha1.len));
+    wr_u8(&hex, 0);
+    if (ssh_conf_tokens(ui.conf, ui.world, (const char *)hex.p, &ui.tokens) != ERR_NONE)
+        fatal("tokens: out of memory");
+}
+
+static void refuse_unbuilt(void)
+{
+    if (ui.conf->refuse_connection)
+        fatal("RefuseConnection: %s", ui.conf->refuse_connection);
+    if (ui.conf->proxy_jump && !ui.conf->proxy_command && strcmp(ui.conf->proxy_jump, "none") != 0)
+        fatal("ssh: ProxyJump is not supported");
+    if (ui.conf->revoked_host_keys.n > 0)
+        fatal("ssh: RevokedHostKeys is not supported");
+}
+
+int main(int argc, char **argv)
+{
+    stdio_sanitise();
+    signal(SIGPIPE, SIG_IGN);
+    ui.conf = ssh_conf_new();
+    if (!ui.conf)
+        fatal("out of memory");
+    world_fill();
+    options_parse(argc, argv);
+    if (ui.log_file)
+        say_file(ui.log_file);
+    if (!ui.dump)
+        link_start();           /* it warms up while we read and connect */
+    conf_read();
+    if (ui.dump)
+        dump();
+    if (ui.conf->log_level >= CONF_LOG_DEBUG1)
+        version_show();
+    names_check();
+    tokens_make();
+    refuse_unbuilt();
+    link_setup();
+    session_plan();
+    reach();
+    (void)identities_load();
+    auth_run();
+    session_run();
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "crypto/algs.h"
+#include "crypto/sign.h"
+#include "ui.h"
+
+void version_show(void)
+{
+    fprintf(stderr, "Nacre_%s (OpenSSH_10.5p1), %s\n", NACRE_VERSION, crypto_version());
+}
+
+static void list_ciphers(void)
+{
+    for (size_t i = 0; cipher_all[i]; i++)
+        puts(cipher_all[i]->name);
+}
+
+static void list_aead(void)
+{
+    for (size_t i = 0; cipher_all[i]; i++)
+        if (cipher_all[i]->cls != CIPHER_STREAM)
+            puts(cipher_all[i]->name);
+}
+
+static void list_macs(void)
+{
+    for (size_t i = 0; mac_all[i]; i++)
+        puts(mac_all[i]->name);
+}
+
+static void list_kex(void)
+{
+    for (size_t i = 0; kex_all[i]; i++)
+        puts(kex_all[i]->name);
+}
+
+/* Key types: each once, without the signature names that share one. */
+static void list_keys(void)
+{
+    for (size_t i = 0; sig_algs[i].name; i++)
+        if (strcmp(sig_algs[i].name, sig_algs[i].key_type) == 0)
+            puts(sig_algs[i].name);
+}
+
+static void list_sigs(void)
+{
+    for (size_t i = 0; sig_algs[i].name; i++)
+        puts(sig_algs[i].name);
+}
+
+static void list_compression(void)
+{
+    puts("none\nzlib@openssh.com");
+}
+
+static void list_version(void)
+{
+    puts("2");
+}
+
+static void list_nothing(void)      /* certificates come later */
+{
+}
+
+static void list_help(void);
+
+static const struct query {
+    const char *name;
+    void (*list)(void);
+    bool alias;             /* a configuration keyword */
+} queries[] = {
+    {"cipher", list_ciphers, false}, {"cipher-auth", list_aead, false}, {"compression", list_compression, false},
+    {"kex", list_kex, false}, {"key", list_keys, false}, {"key-cert", list_nothing, false}, {"key-plain", list_keys, false},
+    {"key-sig", list_sigs, false}, {"mac", list_macs, false}, {"protocol-version", list_version, false}, {"sig", list_sigs, false},
+    {"help", list_help, true}, {"ciphers", list_ciphers, true}, {"macs", list_macs, true}, {"kexalgorithms", list_kex, true},
+    {"pubkeyacceptedalgorithms", list_sigs, true}, {"pubkeyacceptedkeytypes", list_sigs, true},
+    {"hostkeyalgorithms", list_sigs, true}, {"hostbasedkeytypes", list_sigs, true}, {"hostbasedacceptedkeytypes", list_sigs, true},
+    {"hostbasedacceptedalgorithms", list_sigs, true}, {"casignaturealgorithms", list_sigs, true}};
+
+static void list_help(void)
+{
+    for (size_t i = 0; i < COUNT_OF(queries); i++)
+        if (!queries[i].alias)
+            puts(queries[i].name);
+}
+
+void query_run(const char *what)
+{
+    for (size_t i = 0; i < COUNT_OF(queries); i++)
+        if (text_equal_fold(bytes_str(queries[i].name), bytes_str(what))) {
+            queries[i].list();
+            exit(0);
+        }
+    fatal("Unsupported query \"%s\"", what);
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: ISC */
+/* ssh's UI process on one page: what it knows, and which file does what.
+ *   main.c      the order of things
+ *   options.c   the command line into struct ssh_conf
+ *   query.c     -Q, -V
+ *   say.c       everything that a person reads
+ *   link.c      the transport: starting it, messages
+ *   reach.c     connecting: TCP or ProxyCommand
+ *   hosts.c     known_hosts files: reading, ordering algorithms, adding lines
+ *   hostkey.c   is this the host we think it is?
+ *   keys.c      identities: files and agent; signing
+ *   auth.c      the methods, in order
+ *   session.c   what happens after login: terminal, signals, exit status
+ *   forward.c   -L and -R: listeners and connects
+ * This process reads no byte that the peer sent except through priv/client.h's table, and everything it shows of it is escaped. */
+#ifndef SSH_UI_H
+#define SSH_UI_H
+
+#include <sys/types.h>
+
+#include "base/secret.h"
+#include "base/text.h"
+#include "conf/ssh.h"
+#include "conf/token.h"
+#include "key/key.h"
+#include "priv/client.h"
+
+#define EXIT_OWN_ERROR 255
+#define HOST_FILES_MAX 32
+
+struct ui {
+    struct ssh_conf *conf;
+    struct conf_world *world;
+    struct tokens tokens;
+    /* the command line */
+    const char *host_arg, *config_file, *log_file;
+    char *command;              /* remote command, NULL: none */
+    bool dump, version, subsystem, use_stdio_forward;
+    char stdio_host[1025];
+    uint16_t stdio_port;
+    unsigned tty_asked;         /* -t's */
+    /* the transport */
+    int ctl;
+    pid_t transport;
+    unsigned state;             /* enum cm_state */
+    uint32_t jail;
+    char peer_software[256];
+    /* the connection */
+    bool proxied;
+    char address[64];           /* of the peer; "" when proxied */
+    uint16_t port;
+    int socket;
+    /* the host, once it is proven */
+    struct secret hostkey;
+    char hostkey_alg[128];
+    uint8_t session_id[64];
+    size_t session_id_n;
+    bool host_trusted;          /* false: StrictHostKeyChecking=no let a changed key pass */
+    bool password_off;          /* for the same reason */
+    /* the end */
+    bool exit_known;
+    int exit_status;
+    bool pty;
+};
+
+extern struct ui ui;
+
+/* say.c: a line for people, as OpenSSH's log.c writes it to stderr (lines end in \r\n); peer text inside must be escaped by
+ * the caller (show()). Levels: conf/value.h. */
+void say(int level, const char *fmt, ...) PRINTF_LIKE(2, 3);
+#define debug1(...) say(CONF_LOG_DEBUG1, __VA_ARGS__)
+#define debug2(...) say(CONF_LOG_DEBUG2, __VA_ARGS__)
+NORETURN void fatal(const char *fmt, ...) PRINTF_LIKE(1, 2);
+/* Text as it is, to where lines go. */
+void say_raw(const char *text);
+void say_level(int level);
+void say_file(const char *path);
+/* Escaped peer text, in one of a few rotating static buffers. */
+const char *show(struct bytes text);
+/* Restore the terminal and leave. */
+NORETURN void leave(int status);
+
+/* options.c: leaves with usage on errors. */
+void options_parse(int argc, char **argv);
+NORETURN void usage(void);
+
+/* query.c */
+NORETURN void query_run(const char *what);
+void version_show(void);
+
+/* link.c */
+void link_start(void);
+/* Send; leaves when the transport is gone. */
+void link_send(enum cm_type type, const void *body, const int *fds, size_t fd_count);
+/* The next message, which the table allows in this state; LINEs, FAILED and the transport's death are dealt with here. */
+const struct cm_message *link_recv(void);
+/* The next message if there is one, else NULL. */
+const struct cm_message *link_poll(void);
+void link_setup(void);          /* CM_START from the configuration */
+
+/* reach.c: fills ui.address, ui.socket; sends CM_SOCKET. */
+void reach(void);
+
+/* hosts.c */
+struct hosts {                  /* files and their texts */
+    char *path[HOST_FILES_MAX];
+    struct secret text[HOST_FILES_MAX];
+    size_t n, user_n;           /* the user's come first */
+};
+struct hosts *hosts_read(void);
+/* The host name that is looked up, as known_hosts has it: alias or name, with [..]:port. */
+const char *hosts_name(void);
+/* The address's form, NULL where CheckHostIP does not apply. */
+const char *hosts_address(void);
+/* HostKeyAlgorithms with those first for which known_hosts has keys of this host (unless the user chose). */
+void hosts_order_algs(struct wr *out);
+/* Append a line; what is written is hashed if HashKnownHosts. */
+MUST_USE bool hosts_add(const char *host, const char *address, const struct pubkey *key);
+
+/* hostkey.c: answers CM_HOSTKEY. Leaves if the host is not the one. */
+void hostkey_check(const struct cm_hostkey *h);
+
+/* keys.c */
+struct identity {
+    struct identity *next;
+    struct pubkey *pub;         /* NULL: not known before the private file is opened */
+    char *path;                 /* file, or the agent's comment */
+    bool from_agent, explicit_file, tried, unusable;
+    struct privkey *priv;
+};
+struct identity *identities_load(void);
+/* The signature algorithm to use with this key, by our list and what the server takes; NULL: none. */
+const struct sig_alg *identity_alg(const struct identity *id, struct bytes server_sig_algs);
+/* Open the private half, asking for the passphrase where there is one. False: not to be had. */
+bool identity_open(struct identity *id);
+/* Tell the agent which host its signatures are for. */
+void agent_bind(struct bytes hostkey, struct bytes session_id, struct bytes signature);
+MUST_USE enum err identity_sign(struct identity *id, const struct sig_alg *alg, struct bytes msg, struct wr *out);
+
+/* auth.c */
+void auth_prepare(void);        /* the first try, sent ahead of the answer to the host key */
+void auth_run(void);            /* until CM_AUTH_DONE */
+void auth_event(const struct cm_message *m);    /* messages of the login, and of key exchanges later on */
+
+/* session.c */
+void session_plan(void);        /* CM_SESSION, before login */
+NORETURN void session_run(void);
+NORETURN void failed(const struct cm_failed *f);
+
+/* forward.c */
+void forward_listen(void);      /* -L listeners open, -R asked for, after login */
+size_t forward_fds(int *fds, size_t cap);
+void forward_accept(int fd);
+void forward_listening(const struct cm_listening *l);
+void forward_connect(const struct cm_forward_open *f);
+bool forward_wanted(void);
+
+#endif
