@@ -1,0 +1,65 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""OpenSSH's own regression scripts on our programs, each a TAP case.
+
+usage: tools/regress.py [TEST...]
+
+The scripts are Debian's package openssh-tests; ../shared/tools/regress.py beside the checkout runs them in a sandbox of its own.
+Without TESTs: those that are due, or a fair share of them where NACRE_LONG is not set.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, f"{TOP}/test/lib")
+import programs  # noqa: E402
+from tap import Tap  # noqa: E402
+
+RUNNER = f"{os.path.dirname(TOP)}/shared/tools/regress.py"
+SUITE = "/usr/lib/openssh/regress"
+SHARE = """connect exit-status exit-status-signal banner stderr-data stderr-after-eof broken-pipe yes-head proto-version proto-mismatch
+proxy-connect envpass allow-deny-users keygen-comment keygen-knownhosts""".split()
+DUE = [*SHARE, *"transfer rekey dhgex kextype try-ciphers integrity login-timeout keytype".split()]
+
+
+def why_not():
+    lacking = [name for name in ("ssh", "sshd", "ssh-keygen") if not programs.built(name)]
+    for reason, there in {"not built yet: " + " ".join(lacking): not lacking, "needs root": os.geteuid() == 0,
+                          "there is no ../shared/tools/regress.py beside the checkout": os.path.exists(RUNNER),
+                          "openssh-tests is not installed": os.path.isdir(SUITE), "sudo is not installed": shutil.which("sudo")}.items():
+        if not there:
+            return reason
+    return None
+
+
+def main():
+    if reason := why_not():
+        print(f"1..0 # SKIP {reason}")
+        return
+    tests = sys.argv[1:] or (DUE if os.environ.get("NACRE_LONG") else SHARE)
+    folder = "debian" if os.environ.get("NACRE_BIN") == "debian" else os.path.dirname(programs.ours("ssh"))
+    logs = f"{programs.build_folder()}/regress-logs"
+    command = ["/usr/bin/python3", RUNNER, "-l", logs, folder, SUITE, *tests]
+    tap, seen = Tap(), set()
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as run:
+        for line in run.stdout:
+            found = re.match(r"(pass|fail|skip|timeout|stopped)\s+(\S+)\s+[\d.]+s\s*(.*)", line)
+            if not found:
+                tap.note(line)
+                continue
+            result, name, why = found.groups()
+            seen.add(name)
+            if result == "skip":
+                tap.skip(name, why)
+            else:
+                tap.ok(result == "pass", name, f"{why}\nlogs: {logs}/{name}")
+    for name in tests:
+        if name not in seen:
+            tap.ok(False, name, "did not run")
+    tap.end()
+
+
+main()
