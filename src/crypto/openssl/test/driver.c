@@ -82,37 +82,30 @@ static void op_mlkem_decaps(const struct call *c)   /* set dk c -> K */
     say_hex(bytes_of(shared, sizeof shared));
 }
 
+static const struct kex_alg *client;        /* kex_start leaves these for kex_end */
+static struct kex_state *client_state;
+
 static void op_kex_start(const struct call *c)      /* method random -> client_public */
 {
     static uint8_t room[KEX_PUBLIC_MAX];
-    const struct kex_alg *alg = kex_find(bytes_str(c->word[0]));
     struct bytes left = c->arg[1];
     struct random random = {&left, play_back};
     struct wr w = wr_span((struct span){room, sizeof room});
-    struct kex_state *s;
-    if (!alg) return say_err(ERR_NO_KEX);
-    enum err e = alg->start(alg, &random, NULL, &w, &s);
+    if (client_state) client->free(client_state);
+    client_state = NULL;
+    client = kex_find(bytes_str(c->word[0]));
+    if (!client) return say_err(ERR_NO_KEX);
+    enum err e = client->start(client, &random, NULL, &w, &client_state);
     if (e != ERR_NONE) return say_err(e);
     say_hex(wr_bytes(&w));
-    alg->free(s);
 }
 
-static void op_kex_finish(const struct call *c)     /* method random server_public -> client_public secret */
+static void op_kex_end(const struct call *c)        /* server_public -> secret */
 {
-    static uint8_t room[KEX_PUBLIC_MAX];
-    const struct kex_alg *alg = kex_find(bytes_str(c->word[0]));
-    struct bytes left = c->arg[1];
-    struct random random = {&left, play_back};
-    struct wr w = wr_span((struct span){room, sizeof room});
     struct secret secret CLEANUP(secret_clear) = {0};
-    struct kex_state *s;
-    if (!alg) return say_err(ERR_NO_KEX);
-    enum err e = alg->start(alg, &random, NULL, &w, &s);
+    if (!client_state) return say_err(ERR_STATE);
+    enum err e = client->finish(client_state, c->arg[0], &secret);
     if (e != ERR_NONE) return say_err(e);
-    e = alg->finish(s, c->arg[2], &secret);
-    alg->free(s);
-    if (e != ERR_NONE) return say_err(e);
-    say_hex(wr_bytes(&w));
     say_hex(secret_bytes(&secret));
 }
 
@@ -229,7 +222,7 @@ static const struct {
     void (*run)(const struct call *c);
 } ops[] = {
     {"mlkem_keygen", 2, op_mlkem_keygen}, {"mlkem_encaps", 3, op_mlkem_encaps}, {"mlkem_decaps", 3, op_mlkem_decaps},
-    {"kex_start", 2, op_kex_start}, {"kex_finish", 3, op_kex_finish}, {"kex_reply", 3, op_kex_reply}, {"ed25519_verify", 3, op_ed25519_verify},
+    {"kex_start", 2, op_kex_start}, {"kex_end", 1, op_kex_end}, {"kex_reply", 3, op_kex_reply}, {"ed25519_verify", 3, op_ed25519_verify},
     {"aead_seal", 5, op_aead_seal}, {"ecdh", 3, op_ecdh}, {"ec_point", 2, op_ec_point}, {"ecdsa_verify", 5, op_ecdsa_verify},
     {"rsa_verify", 5, op_rsa_verify}, {"mac", 4, op_mac}, {"stream", 4, op_stream}, {"bcrypt", 4, op_bcrypt},
 };
@@ -258,6 +251,7 @@ int main(void)
     char *line = NULL;
     size_t cap = 0;
     while (getline(&line, &cap, stdin) > 0) run_line(line);
+    if (client_state) client->free(client_state);
     free(line);
     return 0;
 }
