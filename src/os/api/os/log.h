@@ -24,7 +24,7 @@ int log_fd(void);
  * Control characters of the finished line are escaped. */
 #define LOG_LINE_MAX 1024
 void log_line(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
-void log_vline(enum log_level level, const char *fmt, va_list ap);
+void log_vline(enum log_level level, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 
 /* As log_line(LOG_LEVEL_FATAL), then exit(255). */
 NORETURN void log_fatal(const char *fmt, ...) PRINTF_LIKE(1, 2);

@@ -56,9 +56,10 @@ static const struct {
 
 static void user_add(int i)
 {
+    static struct crypt_data work;
     char hash[CRYPT_OUTPUT_SIZE + 2], *eq = strchr(users[i].hash, '=');
     snprintf(hash, sizeof hash, "%s", users[i].hash);
-    if (eq) snprintf(hash + (eq - users[i].hash), sizeof hash - 2, "%s", crypt("secret", "$6$saltsalt$"));
+    if (eq) snprintf(hash + (eq - users[i].hash), sizeof hash - 2, "%s", crypt_rn("secret", "$6$saltsalt$", &work, sizeof work));
     int uid = UID_FIRST + i;
     add_line("/etc/passwd", "%s:x:%d:%d::%s/home/%s:%s\n", users[i].name, uid, uid, root_dir, users[i].name, users[i].shell);
     add_line("/etc/group", "%s:x:%d:\n", users[i].name, uid);
