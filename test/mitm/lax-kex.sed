@@ -1,0 +1,1 @@
+s/if (c->strict) d->seq = 0;//
