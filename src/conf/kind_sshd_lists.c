@@ -119,7 +119,7 @@ enum err conf_user_match(const char *user, const char *host, const char *address
     if (at) {
         struct bytes list = bytes_of(at + 1, pattern.n - name.n - 1);
         enum match m;
-        TRY(address_list_match(address ? address : "", list, &m));
+        if (address_list_match(address ? address : "", list, &m) != ERR_NONE) return ERR_FORMAT;
         bool by_address = address && m == MATCH_YES;
         bool by_name = m != MATCH_NEGATED && host && pattern_list_match(bytes_str(host), list, true) == MATCH_YES;
         ok = ok && (by_address || by_name);
