@@ -188,8 +188,11 @@ int main(int argc, char **argv)
         return 1;
     }
     size_t files = (size_t)atoi(argv[5]);
+    char *algs = strdup(argv[4]);
+    if (!algs) return 1;
+    memset(argv[4], 0, strlen(argv[4]));        /* a list of names, too long for what ps shows */
     if (files > FACE_HOSTKEYS_MAX || crypto_warm() != ERR_NONE) return 1;
-    for (size_t i = 0; i < files; i++) key_load(KEYS_FD_FIRST_FILE + (int)i, bytes_str(argv[4]));
+    for (size_t i = 0; i < files; i++) key_load(KEYS_FD_FIRST_FILE + (int)i, bytes_str(algs));
     if (rehearse() != ERR_NONE || random_reseed() != ERR_NONE) return 1;
     jail(argv[1], argv[2], argv[3]);
     close(KEYS_FD_START);       /* the listener has all it waits for */

@@ -72,7 +72,8 @@ void face_ask(struct face *f, const void *msg)
 void face_answer(struct face *f, uint32_t question, bool yes)
 {
     const struct answer a = {.type = yes ? ANSWER_YES : ANSWER_NO};
-    if (question != 0) (void)!conn_answer(f->conn, question, &a);
+    if (question == QUESTION_START) f->start_pending = false;
+    else if (question != 0) (void)!conn_answer(f->conn, question, &a);
 }
 
 /* ---- what the conn asks ---- */
@@ -119,7 +120,7 @@ static void say_take(struct face *f, const union say *s, const int fds[3])
     }
 }
 
-static void says_take(struct face *f)
+void face_hear(struct face *f)
 {
     int fds[3];
     for (;;) {
@@ -164,7 +165,7 @@ NORETURN static void loop(struct face *f)
         if (e != ERR_NONE) failed(f, e);
         switch (r.what) {
         case PUMP_EVENT: event_take(f, &r.event); break;
-        case PUMP_FD: says_take(f); break;
+        case PUMP_FD: face_hear(f); break;
         case PUMP_TIME: alive_check(f, pump_now_us()); break;
         case PUMP_SOURCES_ENDED: face_sources_ended(f, r.event.chan); break;
         case PUMP_SIGNAL: case PUMP_FILTERED: case PUMP_DRAINED: break;

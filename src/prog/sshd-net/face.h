@@ -26,7 +26,8 @@ struct face {
     uint32_t sign_question, auth_question;      /* open questions of the conn; 0: none */
     uint32_t prove_question, prove_left;        /* hostkeys-prove: answers still to come */
     struct wr proofs;
-    bool authenticated, ident_sent, told_end;
+    bool authenticated, ident_sent;
+    bool start_pending;             /* nothing more is read from the peer until the warden has said what became of a START */
     struct policy policy;
     uint64_t packets_seen, alive_at_us;         /* client alive */
     uint32_t alive_missed;
@@ -60,6 +61,11 @@ void face_exit(struct face *f, const struct say_exit *say);
 void face_connected(struct face *f, const struct say_connected *say, int fd);
 void face_listening(struct face *f, const struct say_listening *say);
 void face_accepted(struct face *f, const struct say_accepted *say, int fd);
+
+/* Take what the warden said, without waiting. */
+void face_hear(struct face *f);
+/* A mark of our own where the peer wants no answer but we do. */
+#define QUESTION_START UINT32_MAX
 
 /* Answer a question of the conn, yes or no. */
 void face_answer(struct face *f, uint32_t question, bool yes);

@@ -5,6 +5,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "os/message.h"
+
 static union ask ask_out;
 
 static struct face_chan *chan_of(struct face *f, uint32_t chan)
@@ -183,10 +185,18 @@ static void request_start(struct face *f, const struct event *ev)
     struct ask_start *a = &ask_out.START;       /* both forms begin alike */
     bool small = command.n <= ASK_COMMAND;
     memset(a, 0, sizeof *a);
-    a->type = small ? ASK_START : ASK_START_BIG, a->question = ev->question, a->chan = ev->chan, a->kind = kinds[ev->request.type];
+    a->type = small ? ASK_START : ASK_START_BIG, a->chan = ev->chan, a->kind = kinds[ev->request.type];
+    a->question = ev->question ? ev->question : QUESTION_START;
     a->command_n = (uint32_t)command.n;
     if (command.n > 0) memcpy(ask_out.START_BIG.command, command.p, command.n);
     face_ask(f, a);
+    /* Some (dbclient) want no answer and send their input right behind: it must find the program's descriptors. With an answer
+     * owed, the conn opens no further packet by itself. */
+    f->start_pending = ev->question == 0;
+    while (f->start_pending) {
+        if (message_wait(f->chan, UINT64_MAX) != ERR_NONE) _exit(0);
+        face_hear(f);
+    }
 }
 
 static void request_signal(struct face *f, const struct event *ev)

@@ -45,7 +45,7 @@ static enum err keys_spawn(struct server *s, int start)
 {
     char uid[16], gid[16], count[16], rung[] = "0";
     char *argv[] = {(char[]){"sshd-keys"}, uid, gid, rung, strdup(s->conf->host_key_algorithms), count, NULL}, *envp[] = {NULL};
-    int fds[KEYS_FD_FIRST_FILE + FACE_HOSTKEYS_MAX] = {-1, -1, s->options.log_stderr || s->options.debug ? 2 : -1, s->keys_line[1], start};
+    int fds[KEYS_FD_FIRST_FILE + FACE_HOSTKEYS_MAX] = {-1, -1, -1, s->keys_line[1], start};
     snprintf(uid, sizeof uid, "%u", (unsigned)s->jail_uid), snprintf(gid, sizeof gid, "%u", (unsigned)s->jail_gid);
     snprintf(count, sizeof count, "%zu", keys.count);
     for (size_t i = 0; i < keys.count; i++) fds[KEYS_FD_FIRST_FILE + i] = keys.file[i];
@@ -168,7 +168,7 @@ static enum err nursery_spawn(struct server *s, struct nursery *out)
     char *argv[] = {(char[]){"sshd-net"}, NULL}, *envp[] = {NULL};
     int pair[2];
     TRY(message_pair(pair));
-    int fds[NET_FD_COUNT] = {-1, -1, s->options.log_stderr || s->options.debug ? 2 : -1, pair[1], s->verify_line[1], conf_fd};
+    int fds[NET_FD_COUNT] = {-1, -1, -1, pair[1], s->verify_line[1], conf_fd};
     const struct spawn spawn = {.exe = s->exe_net, .argv = argv, .envp = envp, .fds = fds, .fd_count = NET_FD_COUNT};
     struct nursery n = {.line = pair[0]};
     enum err e = spawn_exec(&spawn, &n.pid);

@@ -54,7 +54,7 @@ static void title(const struct server *s)
 /* ---- a connection ---- */
 
 /* Face first, so that it starts while the warden is forked. */
-static pid_t connection_start(struct server *s, int in, int out)
+static pid_t connection_start(struct server *s, int in, int out, const struct address *from)
 {
     int pair[2];
     if (message_pair(pair) != ERR_NONE) return -1;
@@ -64,7 +64,7 @@ static pid_t connection_start(struct server *s, int in, int out)
     if (e == ERR_NONE) pid = fork();
     if (pid == 0) {
         for (size_t i = 0; i < sock_count; i++) close(socks[i]);
-        const struct warden_start start = {.chan = pair[0], .in = in, .serial = serial};
+        const struct warden_start start = {.chan = pair[0], .in = in, .from = *from, .serial = serial};
         warden_run(s, &start);
     }
     close(pair[0]);
@@ -111,7 +111,7 @@ static void accept_one(struct server *s, int listening)
     socket_nodelay(sock);
     if (s->conf->tcp_keep_alive) socket_keepalive(sock);
     serial++;
-    pid_t pid = connection_start(s, sock, sock);
+    pid_t pid = connection_start(s, sock, sock, &from);
     if (pid > 0) admit_begin(pid, serial, &from, s->conf);
     close(sock);
 }
@@ -210,8 +210,10 @@ int listener_run(struct server *s, void (*ready)(void))
 
 int listener_single(struct server *s, int in, int out)
 {
+    struct address from;
     int signals = signals_begin(), status;
-    pid_t warden = connection_start(s, in, out);
+    address_peer(in, &from);
+    pid_t warden = connection_start(s, in, out, &from);
     if (warden < 0) return 255;
     close(in);
     if (out != in) close(out);

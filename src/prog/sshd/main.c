@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <shadow.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,6 +96,15 @@ static void jail_ids(struct server *s)
     s->jail_gid = pw && pw->pw_gid != 0 ? pw->pw_gid : NOBODY;
 }
 
+/* The name service's modules are loaded here, once, not again in every warden: a question that only the last of them can deny. */
+static void names_warm(void)
+{
+    gid_t groups[2];
+    int n = COUNT_OF(groups);
+    (void)getpwnam("no-such-user"), (void)getgrgid((gid_t)-2), (void)getspnam("no-such-user");
+    (void)getgrouplist("no-such-user", (gid_t)-2, groups, &n);
+}
+
 static void programs_open(struct server *s)
 {
     static const char *const names[] = {"sshd-net", "sshd-keys", "sshd-auth"};
@@ -114,6 +124,7 @@ static void line_open(int line[2])
 
 static void helpers_start(struct server *s)
 {
+    names_warm();
     line_open(s->keys_line), line_open(s->verify_line), line_open(s->report_line);
     if (getrandom(&s->delay_secret, sizeof s->delay_secret, 0) != (ssize_t)sizeof s->delay_secret) log_fatal("no random bytes");
     enum err e = keys_start(s);

@@ -101,7 +101,8 @@ int listener_accept_one(struct server *s);
 
 struct warden_start {
     int chan;                           /* to the face */
-    int in;                             /* the connection, only to ask its addresses; closed by the warden */
+    int in;                             /* the connection, only to ask its own address; closed by the warden */
+    struct address from;                /* the peer, as accept() told it: later it may be gone */
     uint32_t serial;
 };
 NORETURN void warden_run(struct server *s, const struct warden_start *start);

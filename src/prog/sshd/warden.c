@@ -110,7 +110,8 @@ void warden_seal(struct warden *w)
     w->turns.stage = AT_SESSION;
     w->grace_us = UINT64_MAX;
     (void)!message_send(w->server->report_line[1], &r, sizeof r, NULL, 0, false);
-    close(w->server->report_line[1]);
+    /* What only logging in needed goes. */
+    close(w->server->report_line[1]), close(w->server->verify_line[0]), close(w->server->exe_auth);
 }
 
 /* ---- what the face asks ---- */
@@ -246,10 +247,9 @@ NORETURN static void loop(struct warden *w)
 
 /* ---- the start ---- */
 
-static void link_set(struct warden *w, int in)
+static void link_set(struct warden *w, int in, struct address peer)
 {
-    struct address peer;
-    address_peer(in, &peer), address_local(in, &w->local);
+    address_local(in, &w->local);
     snprintf(w->link.client_addr, sizeof w->link.client_addr, "%s", peer.text);
     snprintf(w->link.client_host, sizeof w->link.client_host, "%s", peer.text);
     snprintf(w->link.server_addr, sizeof w->link.server_addr, "%s", w->local.text);
@@ -273,7 +273,7 @@ NORETURN void warden_run(struct server *s, const struct warden_start *start)
     w->server = s, w->serial = start->serial, w->chan = start->chan, w->face = -1;
     w->turns.stage = AT_HELLO;
     spawn_signals_default();
-    link_set(w, start->in);
+    link_set(w, start->in, start->from);
     descriptors_keep(w);
     admit_forget();
     hand_init(&w->hand);
