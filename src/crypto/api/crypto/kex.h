@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Key exchange methods as records. What travels between the two sides is two strings (or mpints, whose wire form is the same:
  * u32 length, bytes): the client's public value and the server's. The transport frames them; for the shapes DH and GEX
- * they are unsigned big endian numbers, whose sign byte is the transport's matter. The record makes and checks them and yields the shared secret in the very form in which it enters the exchange hash. */
+ * they are unsigned big endian numbers, whose sign byte is the transport's matter. The record makes and checks them
+ * and yields the shared secret in the very form in which it enters the exchange hash. */
 #ifndef CRYPTO_KEX_H
 #define CRYPTO_KEX_H
 

@@ -68,7 +68,8 @@ static void gex_checks_the_group(void **state)
     p[0] = 0xff;
     const struct { size_t bytes; uint8_t last; struct bytes g; enum err err; } cases[] = {
         {256, 0x0b, {g, 1}, ERR_NONE}, {1024, 0x0b, {g, 1}, ERR_NONE}, {256, 0x0a, {g, 1}, ERR_KEX}, {255, 0x0b, {g, 1}, ERR_KEX},
-        {1025, 0x0b, {g, 1}, ERR_KEX}, {1030, 0x0b, {g, 1}, ERR_KEX}, {256, 0x0b, {one, 1}, ERR_KEX}, {256, 0x0b, {0}, ERR_KEX}, {256, 0x0b, {p, 256}, ERR_KEX}};
+        {1025, 0x0b, {g, 1}, ERR_KEX}, {1030, 0x0b, {g, 1}, ERR_KEX}, {256, 0x0b, {one, 1}, ERR_KEX}, {256, 0x0b, {0}, ERR_KEX},
+        {256, 0x0b, {p, 256}, ERR_KEX}};
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct wr w CLEANUP(wr_clear) = wr_heap(KEX_PUBLIC_MAX), v CLEANUP(wr_clear) = wr_heap(KEX_PUBLIC_MAX);
         struct kex_state *s = NULL;
@@ -370,7 +371,8 @@ int main(void)
         cmocka_unit_test(ecdsa_signs_and_refuses_all_else),
         cmocka_unit_test(rsa_signs_and_refuses_all_else), cmocka_unit_test(macs_depend_on_every_input),
         cmocka_unit_test(umac_matches_known_answers), cmocka_unit_test(bcrypt_matches_known_answers), cmocka_unit_test(file_ciphers_round_trip),
-        cmocka_unit_test(hmac_sha1_matches_a_known_answer), cmocka_unit_test(hashes_match_known_answers), cmocka_unit_test(default_lists_name_only_what_is_built),
+        cmocka_unit_test(hmac_sha1_matches_a_known_answer), cmocka_unit_test(hashes_match_known_answers),
+        cmocka_unit_test(default_lists_name_only_what_is_built),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
