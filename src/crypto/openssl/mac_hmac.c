@@ -22,10 +22,10 @@ static void hmac_free(struct mac *m)
 static EVP_MAC_CTX *keyed(const char *hash_name, struct bytes key)
 {
     char name[16];
-    OSSL_PARAM params[2] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0), OSSL_PARAM_construct_end()};
     EVP_MAC *evp = evp_mac(ID_HMAC);
-    EVP_MAC_CTX *ctx = evp && bytes_to_str(bytes_str(hash_name), name, sizeof name) == ERR_NONE ? EVP_MAC_CTX_new(evp) : NULL;
-    params[0].data_size = strlen(name);
+    if (!evp || bytes_to_str(bytes_str(hash_name), name, sizeof name) != ERR_NONE) return NULL;
+    OSSL_PARAM params[2] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0), OSSL_PARAM_construct_end()};
+    EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(evp);
     if (ctx && EVP_MAC_init(ctx, key.p, key.n, params) == 1) return ctx;
     EVP_MAC_CTX_free(ctx);
     return NULL;

@@ -3,6 +3,7 @@
 #include "crypto/pq.h"
 
 #include "keccak.h"
+#include "mask.h"
 #include "mlkem_poly.h"
 
 const struct mlkem mlkem_768 = {"ML-KEM-768", 3, 2, 10, 4, 1184, 2400, 1088};
@@ -152,7 +153,7 @@ enum err mlkem_decaps(const struct mlkem *set, const uint8_t *secret_key, const 
     /* implicit rejection: whether the ciphertext was honest must not show, not even in time */
     uint32_t differ = 0;
     for (size_t i = 0; i < set->cipher_len; i++) differ |= (uint32_t)(ciphertext[i] ^ w.ciphertext[i]);
-    uint8_t mask = (uint8_t)((0 - differ) >> 24);       /* 0xff if they differ: differ is at most 255 */
+    uint8_t mask = (uint8_t)mask_opaque((0 - differ) >> 24);       /* 0xff if they differ: differ is at most 255 */
     for (size_t i = 0; i < MLKEM_SHARED; i++) shared[i] = (uint8_t)(w.seed[i] ^ (mask & (w.seed[i] ^ w.other[i])));
     wipe(&w, sizeof w);
     return ERR_NONE;

@@ -3,6 +3,7 @@
  * (for implicit rejection) and the public key's hash. */
 #include "crypto/pq.h"
 
+#include "mask.h"
 #include "sha512.h"
 #include "sntrup_code.h"
 
@@ -147,7 +148,7 @@ static void reveal(const uint8_t ciphertext[SNTRUP761_CIPHER], const uint8_t *se
     r3_product(w.e, w.g_inverse, w.f);
     int32_t weight = 0;
     for (unsigned i = 0; i < P; i++) weight += w.f[i] & 1;
-    int16_t wrong = (int16_t)(((weight - W) | (W - weight)) >> 31);
+    int16_t wrong = (int16_t)mask_opaque((uint32_t)(((weight - W) | (W - weight)) >> 31));
     for (unsigned i = 0; i < P; i++) {
         int16_t other = i < W;      /* the polynomial taken where the weight is wrong */
         r[i] = (int16_t)(w.f[i] ^ (wrong & (w.f[i] ^ other)));
@@ -164,7 +165,7 @@ enum err sntrup761_decaps(const uint8_t secret_key[SNTRUP761_SECRET], const uint
     hide(w.r, secret_key + AT_PUBLIC, secret_key + AT_HASH, w.again, w.r_bytes);
     uint32_t differ = 0;
     for (unsigned i = 0; i < SNTRUP761_CIPHER; i++) differ |= (uint32_t)(ciphertext[i] ^ w.again[i]);
-    uint8_t mask = (uint8_t)((0 - differ) >> 24);       /* 0xff if they differ */
+    uint8_t mask = (uint8_t)mask_opaque((0 - differ) >> 24);       /* 0xff if they differ */
     for (unsigned i = 0; i < SMALL_BYTES; i++) w.r_bytes[i] = (uint8_t)(w.r_bytes[i] ^ (mask & (w.r_bytes[i] ^ rho[i])));
     session_key((uint8_t)(1 + mask), w.r_bytes, ciphertext, shared);    /* kind 1, or 0 */
     wipe(&w, sizeof w);

@@ -8,6 +8,8 @@
 
 #include "base/bytes.h"
 
+#include "mask.h"
+
 enum { P = SNTRUP_P, Q = SNTRUP_Q, STEPS = 2 * P - 1, ROWS = 4, ROWS_A_REDUCTION = 12, PADDED = 768 };
 
 static inline int16_t high(int16_t a, int16_t b)
@@ -150,7 +152,7 @@ void rq_inverse_third(const int16_t in[P], int16_t out[P])
         /* low coefficients of f and g that later steps can still see, and coefficients v and r can have by now */
         unsigned seen = STEPS - n < P + 1 ? STEPS - n : P + 1, grown = n + 1 < P + 1 ? n + 1 : P + 1;
         int16_t f0 = s.f[0], g0 = g[0];
-        int32_t swap = (-delta >> 31) & nonzero_mask(g0);
+        int32_t swap = (int32_t)mask_opaque((uint32_t)((-delta >> 31) & nonzero_mask(g0)));
         *--v = 0;
         delta = (delta ^ (swap & (delta ^ -delta))) + 1;
         step(s.f, g, seen, 1, f0, g0, (int16_t)swap);
@@ -218,8 +220,8 @@ bool r3_inverse(const int16_t in[P], int16_t out[P])
         /* factor = -f[0] * g[0]; f[0] is never 0 */
         int32_t factor = -trits_get(&s.f, 0) * trits_get(&s.g, 0);
         uint64_t plus = 0 - (uint64_t)(factor & 1 & ~(factor >> 1)), minus = 0 - (uint64_t)(factor >> 1 & 1);
-        uint64_t swap = (uint64_t)(int64_t)(-delta >> 31) & (plus | minus);
-        int32_t swap32 = (int32_t)swap;
+        int32_t swap32 = (int32_t)mask_opaque((uint32_t)(-delta >> 31) & (uint32_t)(plus | minus));
+        uint64_t swap = (uint64_t)(int64_t)swap32;
         delta = (delta ^ (swap32 & (delta ^ -delta))) + 1;
         trits_step(&s.f, &s.g, plus, minus, swap);
         trits_step(&s.v, &s.r, plus, minus, swap);
