@@ -45,7 +45,7 @@ enum err authorized_line_parse(struct bytes line, struct authorized_line *out)
         l.base64 = line_word(&rest);
         if (!is_key(l.type, l.base64)) return ERR_FORMAT;
     }
-    l.comment = line_trim(rest);
+    l.comment = line_skip(rest);
     *out = l;
     return ERR_NONE;
 }

@@ -52,7 +52,7 @@ enum err known_line_parse(struct bytes line, struct known_line *out)
     l.hashed = bytes_starts(word, "|");
     l.type = line_word(&rest);
     l.base64 = line_word(&rest);
-    l.comment = line_trim(rest);
+    l.comment = line_skip(rest);
     if (l.base64.n == 0 || l.base64.p[0] == '#' || !is_type_name(l.type)) return ERR_FORMAT;
     *out = l;
     return ERR_NONE;

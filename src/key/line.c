@@ -10,10 +10,9 @@ static bool is_blank(uint8_t c)
     return c == ' ' || c == '\t';
 }
 
-struct bytes line_trim(struct bytes b)
+struct bytes line_skip(struct bytes b)
 {
     while (b.n && is_blank(b.p[0])) b.p++, b.n--;
-    while (b.n && is_blank(b.p[b.n - 1])) b.n--;
     return b;
 }
 
@@ -21,7 +20,7 @@ enum err line_begin(struct bytes line, size_t max, struct bytes *rest)
 {
     if (line.n > max) return ERR_TOO_LONG;
     if (line.n && line.p[line.n - 1] == '\r') line.n--;
-    line = line_trim(line);
+    line = line_skip(line);
     if (line.n == 0 || line.p[0] == '#') return ERR_NOT_FOUND;
     if (memchr(line.p, 0, line.n) || memchr(line.p, '\n', line.n)) return ERR_FORMAT;
     *rest = line;
@@ -30,8 +29,7 @@ enum err line_begin(struct bytes line, size_t max, struct bytes *rest)
 
 struct bytes line_word(struct bytes *rest)
 {
-    struct bytes b = *rest;
-    while (b.n && is_blank(b.p[0])) b.p++, b.n--;
+    struct bytes b = line_skip(*rest);
     size_t n = 0;
     while (n < b.n && !is_blank(b.p[n])) n++;
     *rest = bytes_of(b.p + n, b.n - n);

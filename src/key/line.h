@@ -9,7 +9,8 @@
 MUST_USE enum err line_begin(struct bytes line, size_t max, struct bytes *rest);
 /* The next word; *rest moves behind it. Empty at the end. */
 struct bytes line_word(struct bytes *rest);
-struct bytes line_trim(struct bytes b);
+/* Without the blanks it begins with. */
+struct bytes line_skip(struct bytes b);
 /* "type base64" to a key whose type is that one. */
 MUST_USE enum err line_key(struct bytes type, struct bytes base64, struct pubkey **out);
 bool line_has_blob(struct bytes type, struct bytes base64, struct bytes blob);

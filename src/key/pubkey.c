@@ -78,7 +78,7 @@ enum err pubkey_line_parse(struct bytes line, struct pubkey_line *view, struct p
     while (line.n && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r')) line.n--;
     struct pubkey_line v = {.type = line_word(&line)};
     v.base64 = line_word(&line);
-    v.comment = line_trim(line);
+    v.comment = line_skip(line);
     if (v.base64.n == 0) return ERR_FORMAT;
     TRY(line_key(v.type, v.base64, out));
     *view = v;

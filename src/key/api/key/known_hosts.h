@@ -22,7 +22,7 @@ struct known_line {
     struct bytes hosts;         /* comma separated patterns, each may begin with '!'; or the hashed form */
     struct bytes type;          /* "ssh-ed25519": as written in the line */
     struct bytes base64;        /* the key blob */
-    struct bytes comment;       /* the rest without white space around it; may be empty */
+    struct bytes comment;       /* the rest from its first character that is no blank; may be empty */
 };
 
 /* Take one line (without its newline; a CR at the end is dropped) apart.

@@ -1,0 +1,163 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""TRUST T06 for ssh-keygen: every allocation, write, rename, link and fsync fails in turn, or the process dies there. Afterwards
+each file is the old one or a whole new one, nobody else could ever read it, and the exit status tells the truth."""
+import errno
+import os
+import shutil
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import programs
+from place import Place
+from tap import Tap, same
+
+MODULE = os.environ.get("NACRE_FAIL", "")
+SAMPLE = int(os.environ.get("SAMPLE", "60"))
+
+
+class Walk:
+    """One job: what it starts from, the command, and what makes its outcome whole."""
+
+    def __init__(self, place, name, args, prepare, check):
+        self.place, self.name, self.args, self.prepare, self.check = place, name, args, prepare, check
+        self.folder = place.path(name.replace(" ", "-"))
+
+    def run(self, **fail):
+        """The job in a fresh folder with a failure, and the folder's files before it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os.mkdir(self.folder)
+        self.prepare(self.folder)
+        before = files(self.folder)
+        log = self.place.path("log")
+        env = dict(self.place.env, LD_PRELOAD=MODULE, FAIL_LOG=log, **{f"FAIL_{k.upper()}": str(v) for k, v in fail.items()})
+        done = self.place.run([programs.ours("ssh-keygen"), *self.args], cwd=self.folder, env=env, timeout=20)
+        return done, before, os.path.getsize(log)
+
+    def walk(self, kind, error):
+        """Fail call 1, 2, ... (of the thousands in libraries about SAMPLE); how many there are."""
+        done, _, calls = self.run(kind=kind, at=0, errno=error)
+        same(done.returncode, 0, f"{self.name}: status without a failure")
+        picked = range(1, calls + 1) if kind != "library" else range(1 + int(time.time()) % 10, calls + 1, max(1, calls // SAMPLE))
+        for n in picked:
+            done, before, _ = self.run(kind=kind, at=n, errno=error)
+            where = f"{self.name}: {kind} call {n} with {error}: status {done.returncode}, {done.stderr!r}"
+            killed = error == "kill" or (kind == "library" and done.returncode < 0)  # libcrypto 3.0 and glibc's nss die of some
+            if killed != (done.returncode < 0):
+                raise AssertionError(f"{where}: ended by a signal, or not")
+            after = files(self.folder)
+            drafts = [f for f in after if is_draft(f)]
+            if drafts and not killed:
+                raise AssertionError(f"{where}: drafts left behind: {drafts}")
+            self.check(where, self.folder, before, {f: d for f, d in after.items() if not is_draft(f)}, done.returncode)
+            loose = [f for f in after if not f.startswith(("k.pub", "kh")) and os.stat(f"{self.folder}/{f}").st_mode & 0o77]
+            if loose:
+                raise AssertionError(f"{where}: readable by others: {loose}")
+        return calls
+
+
+def is_draft(name):
+    stem, _, end = name.rpartition(".")
+    return bool(stem) and len(end) == 10
+
+
+def files(folder):
+    found = {}
+    for name in os.listdir(folder):
+        with open(f"{folder}/{name}", "rb") as f:
+            found[name] = f.read()
+    return found
+
+
+def opens(place, folder, name, passphrases):
+    keygen = programs.foreign("ssh-keygen")
+    return any(place.run([keygen, "-y", "-P", p, "-f", f"{folder}/{name}"]).returncode == 0 for p in passphrases)
+
+
+def make_case(place):
+    def check(where, folder, before, after, status):
+        if "k" in after and not opens(place, folder, "k", ["new"]):
+            raise AssertionError(f"{where}: a private key that does not open")
+        if status == 0 and set(after) != {"k", "k.pub"}:
+            raise AssertionError(f"{where}: success without both files: {list(after)}")
+        if "k.pub" in after and after["k.pub"].count(b"\n") != 1:
+            raise AssertionError(f"{where}: half a public key")
+    return Walk(place, "make", ["-q", "-t", "ed25519", "-N", "new", "-a", "1", "-C", "c", "-f", "k"], lambda folder: None, check)
+
+
+def with_key(place):
+    made = place.path("made")
+    if not os.path.exists(made):
+        place.run([programs.foreign("ssh-keygen"), "-q", "-t", "ed25519", "-N", "old", "-a", "1", "-C", "c", "-f", made],
+                  check=True)
+
+    def prepare(folder):
+        shutil.copy2(made, f"{folder}/k")
+        shutil.copy2(f"{made}.pub", f"{folder}/k.pub")
+    return prepare
+
+
+def passphrase_case(place):
+    def check(where, folder, before, after, status):
+        same(after["k.pub"], before["k.pub"], f"{where}: .pub")
+        if after["k"] == before["k"]:
+            if status == 0:
+                raise AssertionError(f"{where}: success, but nothing changed")
+        elif not opens(place, folder, "k", ["new"]):
+            raise AssertionError(f"{where}: the key is lost")
+    return Walk(place, "passphrase", ["-q", "-p", "-P", "old", "-N", "new", "-a", "1", "-f", "k"], with_key(place), check)
+
+
+def comment_case(place):
+    def check(where, folder, before, after, status):
+        if not opens(place, folder, "k", ["old"]):
+            raise AssertionError(f"{where}: the key is lost")
+        whole = (before["k.pub"], before["k.pub"].replace(b" c\n", b" changed\n"))
+        if after["k.pub"] not in whole or (status == 0 and after["k.pub"] != whole[1]):
+            raise AssertionError(f"{where}: .pub is {after['k.pub']!r}")
+    return Walk(place, "comment", ["-q", "-c", "-P", "old", "-C", "changed", "-a", "1", "-f", "k"], with_key(place), check)
+
+
+def hosts_case(place, name, args, done_text):
+    line = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJR4HctOqWx1bjC0jhhmcFwN2crLRFtrjYkH9pxynZlF c\n"
+    text = b"".join(b"host%d " % i + line for i in range(300))
+
+    def prepare(folder):
+        with open(f"{folder}/kh", "wb") as f:
+            f.write(text)
+        with open(f"{folder}/kh.old", "wb") as f:
+            f.write(b"an older one\n")
+
+    def check(where, folder, before, after, status):
+        if after["kh"] != text and not done_text(after["kh"]):
+            raise AssertionError(f"{where}: kh has {len(after['kh'])} bytes")
+        if status == 0 and (after["kh"] == text or after.get("kh.old") != text):
+            raise AssertionError(f"{where}: success, but the files say otherwise")
+        if after["kh"] != text and after.get("kh.old") != text:
+            raise AssertionError(f"{where}: the old content is lost")
+    return Walk(place, name, [*args, "-f", "kh"], prepare, check)
+
+
+def main():
+    tap = Tap()
+    if not os.path.exists(MODULE):
+        tap.skip("the failing calls", "NACRE_FAIL names no module")
+        tap.end()
+    with Place() as place:
+        programs.ours("ssh-keygen")
+        walks = [make_case(place), passphrase_case(place), comment_case(place),
+                 hosts_case(place, "remove", ["-R", "host7"], lambda t: t.count(b"\n") == 299 and b"host7 " not in t),
+                 hosts_case(place, "hash", ["-H"], lambda t: t.count(b"\n") == 300 and t.count(b"|1|") == 300)]
+        for walk in walks:
+            for kind, errors in ("file", [errno.EIO, errno.ENOSPC, "kill"]), ("memory", [errno.ENOMEM]), ("library", [errno.ENOMEM]):
+                for error in errors:
+                    with tap.case(f"{walk.name}: each {kind} call fails with {error}"):
+                        calls = walk.walk(kind, error)
+                        tap.note(f"{calls} calls")
+                        if calls < 3:
+                            raise AssertionError("the module saw no calls")
+    tap.end()
+
+
+main()
