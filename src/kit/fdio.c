@@ -2,10 +2,13 @@
 #include "fdio.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#define PIPE_BULK (1 << 20)     /* fs.pipe-max-size of an unprivileged process */
 
 static bool fd_is_ready(int fd, short events)
 {
@@ -66,4 +69,9 @@ ssize_t fd_write(int fd, enum pump_fd_kind kind, struct bytes in)
     union { const uint8_t *in; void *out; } unconst = {.in = in.p};   /* iovec serves both directions */
     struct iovec one = {.iov_base = unconst.out, .iov_len = in.n};
     return fd_writev(fd, kind, &one, 1);
+}
+
+void fd_pipe_grow(int fd)
+{
+    (void)fcntl(fd, F_SETPIPE_SZ, PIPE_BULK);
 }

@@ -16,4 +16,8 @@ ssize_t fd_writev(int fd, enum pump_fd_kind kind, struct iovec *iov, size_t n);
 ssize_t fd_read(int fd, enum pump_fd_kind kind, struct span out);
 ssize_t fd_write(int fd, enum pump_fd_kind kind, struct bytes in);
 
+/* Ask for the largest pipe an ordinary user may have, so that bulk needs few system calls. Done to a pipe that was found
+ * full; anything else, and a user whose pipe memory is used up, keeps what it has. */
+void fd_pipe_grow(int fd);
+
 #endif

@@ -137,6 +137,14 @@ static size_t iov_total(const struct iovec *iov, size_t count)
     return total;
 }
 
+/* A pipe that is filled or emptied whole carries bulk. */
+static void pipe_tune(const struct flow *f, int fd, bool *grown, size_t moved)
+{
+    if (*grown || moved < PIPE_USUAL || f->kind == PUMP_FD_SOCKET) return;
+    *grown = true;
+    fd_pipe_grow(fd);
+}
+
 /* Write as much as goes. The list is consumed. */
 static size_t sink_write(struct flow *f, struct conn *c, enum stream s, struct iovec *iov, size_t count)
 {
@@ -149,6 +157,7 @@ static size_t sink_write(struct flow *f, struct conn *c, enum stream s, struct i
         if (n > 0) {
             flow_consumed(f, c, (size_t)n);
             count = iov_advance(iov, count, (size_t)n);
+            pipe_tune(f, sink->fd, &sink->grown, (size_t)n);
             sink->blocked = (size_t)n < asked && f->kind != PUMP_FD_BLOCKING;
         } else if (n == -EAGAIN) {
             sink->blocked = true;
@@ -240,6 +249,7 @@ static size_t source_read(struct flow *f, struct source *src, struct iovec *iov,
             break;
         }
         got += (size_t)n;
+        pipe_tune(f, src->fd, &src->grown, (size_t)n);
         count = iov_advance(iov, count, (size_t)n);
         if ((size_t)n < asked && n < (f->ends.is_pty ? PTY_MORE : BULK_FROM)) {
             src->ready = false;

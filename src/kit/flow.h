@@ -11,6 +11,7 @@
 #define BULK_READ       262144      /* one readv, one write */
 #define BULK_ROOMS      64          /* packets a readv may fill: 4 KiB ones still make 256 KiB */
 #define GATHER_MAX      16          /* views written by one writev */
+#define PIPE_USUAL      65536       /* what a pipe holds when nobody asked for more */
 #define BULK_FROM       16384       /* a read of that much makes a source a bulk one */
 
 /* Bytes that a descriptor would not take: in order, from head on. Bounded by the channel's window. */
@@ -22,6 +23,7 @@ struct queue {
 struct sink {
     int fd;
     bool blocked;                   /* EAGAIN was seen; ppoll says when to go on */
+    bool grown;                     /* its pipe was found full once and made larger */
     struct queue queue;
 };
 
@@ -29,6 +31,7 @@ struct source {
     int fd;
     bool ready;                     /* worth a read */
     bool given;                     /* there was one: its end counts */
+    bool grown;                     /* as of a sink */
 };
 
 struct flow {

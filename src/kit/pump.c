@@ -11,7 +11,7 @@
 #include "fdio.h"
 #include "flow.h"
 
-#define POLL_EVERY      524288      /* bytes moved before the other descriptors are looked at, while there is work without poll */
+#define POLL_EVERY      2097152     /* bytes moved before the other descriptors are looked at, while there is work without poll */
 #define QUANTUM_MIN     32768       /* a slow link: no more bulk than that waits in front of a keystroke */
 #define TRIM_AFTER_US   1000000     /* idle for that long: buffers go back to the kernel */
 #define CHAN_LIMIT      65536       /* channel numbers are small indexes */
