@@ -65,6 +65,7 @@ static void write_exit_signal(struct wr *w, const struct channel_request *q)
 }
 
 enum { BEFORE_START = 1, STARTS = 2 };
+enum { ASKED_START = 0x10000, ASKED_SILENT = 0x20000 };     /* in conn.ask_chan, above the channel's number */
 
 static const struct request_row {
     const char *name;
@@ -134,9 +135,13 @@ enum err on_channel_request(struct conn *c, struct rd *r, struct event *ev)
     unsigned rules = rows[q.type].rules;
     if (q.type == REQ_KEEPALIVE || out_of_order(c, ch, rules)) return q.want_reply ? reply(c, ch, false) : ERR_NONE;
     if (ch->flags & (CHAN_CLOSE_SENT | CHAN_WANT_CLOSE)) return ERR_NONE; /* our close crossed it */
-    if ((rules & STARTS) && !q.want_reply) ch->flags |= CHAN_STARTED;
     *ev = (struct event){.type = EV_CHANNEL_REQUEST, .chan = n, .request = q};
-    if (q.want_reply) ev->question = conn_ask(c, ASK_CHANNEL_REQUEST), c->ask_chan = n | (rules & STARTS ? 0x10000U : 0);
+    /* What prepares or starts a session stops the street even when the peer wants no reply, as dbclient does: the data that follows at
+     * once must find it running. */
+    if (q.want_reply || rules) {
+        ev->question = conn_ask(c, ASK_CHANNEL_REQUEST);
+        c->ask_chan = n | (rules & STARTS ? ASKED_START : 0) | (q.want_reply ? 0 : ASKED_SILENT);
+    }
     return ERR_NONE;
 }
 
@@ -144,8 +149,8 @@ enum err chan_answer_request(struct conn *c, const struct answer *a)
 {
     struct channel *ch = chan_find(c, c->ask_chan & 0xffff);
     if (!ch || ch->state != CHAN_OPEN) return ERR_NONE;
-    if (a->type == ANSWER_YES && (c->ask_chan & 0x10000)) ch->flags |= CHAN_STARTED;
-    return reply(c, ch, a->type == ANSWER_YES);
+    if (a->type == ANSWER_YES && (c->ask_chan & ASKED_START)) ch->flags |= CHAN_STARTED;
+    return c->ask_chan & ASKED_SILENT ? ERR_NONE : reply(c, ch, a->type == ANSWER_YES);
 }
 
 /* ---- replies to own requests ---- */

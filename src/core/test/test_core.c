@@ -30,6 +30,8 @@ struct pair {
     struct privkey *hostkey, *userkey;
     struct conn_hostkey hk;
     uint64_t now;
+    bool silent;                /* the client wants no reply to its exec, the server keeps the answer back: */
+    uint32_t held;              /* its question */
 };
 
 static struct conn *make(struct pair *p, enum role role, const struct conn_setup *how)
@@ -104,7 +106,7 @@ static void client_event(struct pair *p, const struct event *ev)
     }
     case EV_CHANNEL_OPENED: {
         struct channel_request env = {.type = REQ_ENV, .text = BYTES_LIT("LANG"), .value = BYTES_LIT("C")};
-        struct channel_request exec = {.type = REQ_EXEC, .want_reply = true, .text = BYTES_LIT("cat")};
+        struct channel_request exec = {.type = REQ_EXEC, .want_reply = !p->silent, .text = BYTES_LIT("cat")};
         e->opened = true;
         assert_int_equal(chan_request(e->c, ev->chan, &env, 0), ERR_NONE);
         assert_int_equal(chan_request(e->c, ev->chan, &exec, 77), ERR_NONE);
@@ -136,6 +138,11 @@ static void server_event(struct pair *p, const struct event *ev)
         break;
     case EV_CHANNEL_OPEN: e->chan = ev->chan; yes(e, ev); break;
     case EV_CHANNEL_REQUEST:
+        if (p->silent && ev->request.type == REQ_EXEC) {
+            assert_false(ev->request.want_reply);
+            p->held = ev->question;
+            break;
+        }
         if (ev->request.type == REQ_EXEC) assert_true(bytes_is(ev->request.text, "cat")), e->opened = true;
         yes(e, ev);
         break;
@@ -305,12 +312,32 @@ static void a_wrong_guess_is_skipped_once(void **state)
     pair_stop(&p);
 }
 
+/* dbclient asks for its command without wanting a reply and sends its data at once: none may come out before the command runs. */
+static void data_waits_for_a_command_that_wants_no_reply(void **state)
+{
+    (void)state;
+    struct pair p;
+    pair_start(&p, &(struct conn_setup){0});
+    p.silent = true;
+    run(&p, 1000, SIZE_MAX);
+    assert_true(p.held);
+    assert_int_equal(p.client.sent, 1000);
+    assert_int_equal(p.server.received, 0);
+    assert_int_equal(conn_answer(p.server.c, p.held, &(struct answer){.type = ANSWER_YES}), ERR_NONE);
+    p.server.opened = true;
+    run(&p, 1000, SIZE_MAX);
+    assert_int_equal(p.server.received, 1000);
+    assert_int_equal(p.client.replies, 0);
+    assert_int_equal(p.client.exit_status, 7);
+    pair_stop(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(logs_in_and_runs_a_command_with_each_cipher), cmocka_unit_test(logs_in_with_each_key_exchange),
         cmocka_unit_test(bulk_both_ways_survives_rekeys), cmocka_unit_test(single_bytes_are_enough),
-        cmocka_unit_test(a_wrong_guess_is_skipped_once),
+        cmocka_unit_test(a_wrong_guess_is_skipped_once), cmocka_unit_test(data_waits_for_a_command_that_wants_no_reply),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
