@@ -138,7 +138,7 @@ enum err on_userauth_success(struct conn *c, struct rd *r, struct event *ev)
 enum err on_userauth_banner(struct conn *c, struct rd *r, struct event *ev)
 {
     (void)c;
-    struct bytes text = rd_string_max(r, BANNER_MAX);
+    struct bytes text = rd_string_max(r, PACKET_MAX);
     rd_string(r);
     TRY(rd_done(r));
     *ev = (struct event){.type = EV_BANNER, .text = text};

@@ -48,7 +48,9 @@ void direction_clear(struct direction *d)
 
 static size_t packet_max(const struct conn *c)
 {
-    return c->stage == STAGE_OPEN ? PACKET_MAX : PACKET_PREAUTH_MAX;
+    /* A client takes banners of any size that OpenSSH sends, from a server whose host key it has accepted. */
+    bool banner = c->setup.role == ROLE_CLIENT && (c->stage == STAGE_SERVICE || c->stage == STAGE_AUTH);
+    return c->stage == STAGE_OPEN || banner ? PACKET_MAX : PACKET_PREAUTH_MAX;
 }
 
 /* Reads the packet length at in_head. A STREAM cipher's first block is decrypted for it, once. */

@@ -84,7 +84,13 @@ static enum err on_passwd_change(struct transport *t, const struct event *ev)
 
 static enum err on_banner(struct transport *t, const struct event *ev)
 {
-    return t->authenticated ? ERR_NONE : send_text(t, CM_BANNER, ev->text);
+    struct bytes rest = ev->text;
+    while (rest.n > 0 && !t->authenticated) {
+        struct bytes part = {rest.p, rest.n < CM_TEXT_MAX ? rest.n : CM_TEXT_MAX};
+        TRY(send_text(t, CM_BANNER, part));
+        rest = bytes_of(rest.p + part.n, rest.n - part.n);
+    }
+    return ERR_NONE;
 }
 
 static enum err on_auth_done(struct transport *t, const struct event *ev)

@@ -356,7 +356,7 @@ static void on_kex(const struct cm_kex *k)
 /* RFC 4252 5.4: shown to the user; nothing of it may move the cursor or change the terminal. */
 static void on_banner(const struct cm_text *t)
 {
-    CLEANUP(wr_clear) struct wr w = wr_heap(4 * BANNER_MAX + 2);
+    CLEANUP(wr_clear) struct wr w = wr_heap(4 * CM_TEXT_MAX + 2);
     if (ui.conf->log_level < CONF_LOG_INFO)
         return;
     escape_write(&w, t->text, "\r\n\t");

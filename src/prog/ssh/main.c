@@ -9,10 +9,11 @@
 
 #include "conf/destination.h"
 #include "crypto/hash.h"
+#include "crypto/sign.h"
 #include "kit/conf_world.h"
 #include "ui.h"
 
-struct ui ui = {.ctl = -1, .socket = -1};
+struct ui ui = {.ctl = -1};
 
 static void conf_say(void *ctx, enum conf_say what, const char *text)
 {
@@ -110,13 +111,15 @@ int main(int argc, char **argv)
     options_parse(argc, argv);
     if (ui.log_file)
         say_file(ui.log_file);
+    if (ssh_conf_is_set(ui.conf, "loglevel"))
+        say_level(ui.conf->log_level);
     if (!ui.dump)
         link_start();           /* it warms up while we read and connect */
     conf_read();
     if (ui.dump)
         dump();
     if (ui.conf->log_level >= CONF_LOG_DEBUG1)
-        version_show();
+        say(CONF_LOG_INFO, "Nacre_%s (OpenSSH_10.5p1), %s", NACRE_VERSION, crypto_version());
     names_check();
     tokens_make();
     refuse_unbuilt();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Getting a connected descriptor: TCP, or what a ProxyCommand makes. */
-#include <signal.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -34,22 +34,22 @@ static void reach_tcp(void)
         leave(EXIT_OWN_ERROR);
     }
     snprintf(ui.address, sizeof ui.address, "%s", to.address);
-    ui.socket = to.fd;
     struct cm_socket s = {1};
     link_send(CM_SOCKET, &s, &to.fd, 1);
+    close(to.fd);           /* the transport's alone: its end is the connection's end */
 }
 
 /* ---- ProxyCommand ---- */
 
 struct proxy {
     const char *shell, *command;
-    int fd;
+    int in, out;                /* its standard input and output */
 };
 
 static int proxy_run(void *arg)
 {
     const struct proxy *p = arg;
-    int keep[] = {p->fd, p->fd, STDERR_FILENO};
+    int keep[] = {p->in, p->out, STDERR_FILENO};
     spawn_signals_default();
     if (spawn_keep_fds(keep, 3) != ERR_NONE)
         return 127;
@@ -72,12 +72,45 @@ static int passed_socket(int fd)
     }
 }
 
+/* Two pipes, as OpenSSH makes them: a server run as the command tells its address by them. Our ends do not block. */
+static int run_piped(struct proxy *p, int ends[2])
+{
+    int to[2], from[2];
+    pid_t pid;
+    if (pipe2(to, O_CLOEXEC) != 0 || pipe2(from, O_CLOEXEC) != 0)
+        fatal("Could not create pipes to communicate with the proxy: %m");
+    p->in = to[0], p->out = from[1];
+    if (spawn_call(proxy_run, p, &pid) != ERR_NONE)
+        fatal("fork failed: %m");
+    close(to[0]), close(from[1]);
+    ends[0] = from[0], ends[1] = to[1];
+    for (int i = 0; i < 2; i++)
+        if (fcntl(ends[i], F_SETFL, O_NONBLOCK) != 0)
+            fatal("fcntl: %m");
+    return 2;
+}
+
+static int run_passing(struct proxy *p, int ends[2])
+{
+    int pair[2];
+    pid_t pid;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+        fatal("Could not create socketpair to communicate with proxy dialer: %m");
+    p->in = p->out = pair[1];
+    if (spawn_call(proxy_run, p, &pid) != ERR_NONE)
+        fatal("fork failed: %m");
+    close(pair[1]);
+    ends[0] = passed_socket(pair[0]);
+    close(pair[0]);
+    return 1;
+}
+
 static void reach_proxy(const char *template)
 {
     struct wr command = wr_heap(65536);
     const char *bad = NULL, *shell = getenv("SHELL");
-    int pair[2];
-    pid_t pid;
+    bool passes = ui.conf->proxy_use_fdpass;
+    int ends[2];
     wr_text(&command, "exec ");
     if (token_expand(template, token_set_proxy, &ui.tokens, 0, ui.world, &command, &bad) != ERR_NONE)
         fatal("ProxyCommand: %s", bad ? bad : "cannot be expanded");
@@ -85,16 +118,13 @@ static void reach_proxy(const char *template)
     if (command.err)
         fatal("ProxyCommand too long");
     debug1("Executing proxy command: %s", (const char *)command.p);
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-        fatal("socketpair: %m");
-    struct proxy p = {shell && *shell ? shell : "/bin/sh", (const char *)command.p, pair[1]};
-    if (spawn_call(proxy_run, &p, &pid) != ERR_NONE)
-        fatal("fork failed: %m");
-    close(pair[1]);
-    ui.socket = ui.conf->proxy_use_fdpass ? passed_socket(pair[0]) : pair[0];
+    struct proxy p = {.shell = shell && *shell ? shell : "/bin/sh", .command = (const char *)command.p};
+    int n = passes ? run_passing(&p, ends) : run_piped(&p, ends);
+    struct cm_socket s = {passes};
+    link_send(CM_SOCKET, &s, ends, (size_t)n);
+    for (int i = 0; i < n; i++)
+        close(ends[i]);
     ui.proxied = true;
-    struct cm_socket s = {1};
-    link_send(CM_SOCKET, &s, &ui.socket, 1);
     wr_clear(&command);
 }
 
@@ -105,6 +135,4 @@ void reach(void)
         reach_proxy(ui.conf->proxy_command);
     else
         reach_tcp();
-    close(ui.socket);       /* the transport's alone: its end is the connection's end */
-    ui.socket = -1;
 }

@@ -28,7 +28,7 @@ void say_file(const char *path)
 
 void say_raw(const char *text)
 {
-    (void)!write(fd, text, strlen(text));
+    (void)!write(STDERR_FILENO, text, strlen(text));
 }
 
 static void line(int level, const char *fmt, va_list ap)

@@ -49,7 +49,6 @@ struct ui {
     bool proxied;
     char address[64];           /* of the peer; "" when proxied */
     uint16_t port;
-    int socket;
     /* the host, once it is proven */
     struct secret hostkey;
     char hostkey_alg[128];
@@ -71,7 +70,7 @@ void say(int level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 #define debug1(...) say(CONF_LOG_DEBUG1, __VA_ARGS__)
 #define debug2(...) say(CONF_LOG_DEBUG2, __VA_ARGS__)
 NORETURN void fatal(const char *fmt, ...) PRINTF_LIKE(1, 2);
-/* Text as it is, to where lines go. */
+/* Text as it is, to stderr even where -E sends the lines elsewhere: banners, answers to escapes. */
 void say_raw(const char *text);
 void say_level(int level);
 void say_file(const char *path);
@@ -98,7 +97,7 @@ const struct cm_message *link_recv(void);
 const struct cm_message *link_poll(void);
 void link_setup(void);          /* CM_START from the configuration */
 
-/* reach.c: fills ui.address, ui.socket; sends CM_SOCKET. */
+/* reach.c: fills ui.address; sends CM_SOCKET. */
 void reach(void);
 
 /* hosts.c */
