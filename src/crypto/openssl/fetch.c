@@ -10,7 +10,7 @@ static const char *const cipher_names[CIPHER_ID_COUNT] = {
     [ID_AES_192_CTR] = "AES-192-CTR", [ID_AES_256_CTR] = "AES-256-CTR", [ID_AES_128_CBC] = "AES-128-CBC",
     [ID_AES_192_CBC] = "AES-192-CBC", [ID_AES_256_CBC] = "AES-256-CBC", [ID_AES_128_ECB] = "AES-128-ECB", [ID_CHACHA20] = "ChaCha20",
 };
-static const char *const mac_names[MAC_ID_COUNT] = {[ID_HMAC] = "HMAC", [ID_POLY1305] = "POLY1305"};
+static const char *const mac_names[MAC_ID_COUNT] = {[ID_POLY1305] = "POLY1305"};
 static const struct hash_alg *const hashes[] = {&hash_sha1, &hash_sha256, &hash_sha384, &hash_sha512, &hash_md5};
 
 static EVP_CIPHER *ciphers[CIPHER_ID_COUNT];

@@ -11,7 +11,7 @@ enum cipher_id {
     ID_AES_128_GCM, ID_AES_256_GCM, ID_AES_128_CTR, ID_AES_192_CTR, ID_AES_256_CTR, ID_AES_128_CBC, ID_AES_192_CBC, ID_AES_256_CBC,
     ID_AES_128_ECB, ID_CHACHA20, CIPHER_ID_COUNT
 };
-enum mac_id { ID_HMAC, ID_POLY1305, MAC_ID_COUNT };
+enum mac_id { ID_POLY1305, MAC_ID_COUNT };
 
 /* NULL: libcrypto has no such algorithm or no memory. Owned by this file. */
 EVP_CIPHER *evp_cipher(enum cipher_id id);

@@ -1,66 +1,116 @@
 /* SPDX-License-Identifier: ISC */
-/* HMAC as a packet MAC (RFC 4253 6.4, RFC 6668); key length = hash length. */
+/* HMAC (RFC 2104) as a packet MAC (RFC 4253 6.4, RFC 6668); key length = hash length. Over libcrypto's plain SHA functions: their state
+ * is a struct that can be copied, so that the keyed state is made once and a packet asks for no memory. The EVP form
+ * allocates twice a packet. */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include <stdlib.h>
 
 #include "crypto/mac.h"
 #include "crypto/sign.h"
 
-#include "fetch.h"
+#include "libcrypto.h"
+#include <openssl/sha.h>
+
+enum { BLOCK_MAX = 128 };
+
+union state {
+    SHA_CTX sha1;
+    SHA256_CTX sha256;
+    SHA512_CTX sha512;
+};
+
+struct sha {
+    size_t len, block_len, state_len;
+    int (*init)(void *state);
+    int (*update)(void *state, const void *p, size_t n);
+    int (*final)(uint8_t *out, void *state);
+};
+
+static int sha1_init(void *s) { return SHA1_Init(s); }
+static int sha1_update(void *s, const void *p, size_t n) { return SHA1_Update(s, p, n); }
+static int sha1_final(uint8_t *out, void *s) { return SHA1_Final(out, s); }
+static int sha256_init(void *s) { return SHA256_Init(s); }
+static int sha256_update(void *s, const void *p, size_t n) { return SHA256_Update(s, p, n); }
+static int sha256_final(uint8_t *out, void *s) { return SHA256_Final(out, s); }
+static int sha512_init(void *s) { return SHA512_Init(s); }
+static int sha512_update(void *s, const void *p, size_t n) { return SHA512_Update(s, p, n); }
+static int sha512_final(uint8_t *out, void *s) { return SHA512_Final(out, s); }
+
+static const struct sha shas[] = {
+    {20, 64, sizeof(SHA_CTX), sha1_init, sha1_update, sha1_final},
+    {32, 64, sizeof(SHA256_CTX), sha256_init, sha256_update, sha256_final},
+    {64, 128, sizeof(SHA512_CTX), sha512_init, sha512_update, sha512_final},
+};
 
 struct mac {
-    EVP_MAC_CTX *ctx;
-    size_t tag_len;
+    const struct sha *sha;
+    union state inner, outer;       /* the key's block is in them already */
 };
+
+static bool keyed(const struct sha *sha, union state *state, const uint8_t *key, uint8_t pad)
+{
+    uint8_t block[BLOCK_MAX];
+    for (size_t i = 0; i < sha->block_len; i++) block[i] = key[i] ^ pad;
+    bool ok = sha->init(state) == 1 && sha->update(state, block, sha->block_len) == 1;
+    wipe(block, sizeof block);
+    return ok;
+}
+
+static bool mac_init(struct mac *m, const struct sha *sha, struct bytes key)
+{
+    uint8_t full[BLOCK_MAX] = {0};
+    bool ok = true;
+    m->sha = sha;
+    if (key.n <= sha->block_len && key.n) memcpy(full, key.p, key.n);
+    else if (key.n) ok = sha->init(&m->inner) == 1 && sha->update(&m->inner, key.p, key.n) == 1 && sha->final(full, &m->inner) == 1;
+    ok = ok && keyed(sha, &m->inner, full, 0x36) && keyed(sha, &m->outer, full, 0x5c);
+    wipe(full, sizeof full);
+    return ok;
+}
+
+static enum err mac_run(const struct mac *m, struct bytes head, struct bytes body, uint8_t *tag)
+{
+    const struct sha *sha = m->sha;
+    union state s;
+    uint8_t digest[HASH_MAX];
+    memcpy(&s, &m->inner, sha->state_len);
+    bool ok = sha->update(&s, head.p, head.n) == 1 && (!body.n || sha->update(&s, body.p, body.n) == 1) && sha->final(digest, &s) == 1;
+    memcpy(&s, &m->outer, sha->state_len);
+    ok = ok && sha->update(&s, digest, sha->len) == 1 && sha->final(tag, &s) == 1;
+    wipe(&s, sizeof s);
+    return ok ? ERR_NONE : ERR_CRYPTO;
+}
 
 static void hmac_free(struct mac *m)
 {
     if (!m) return;
-    EVP_MAC_CTX_free(m->ctx);
+    wipe(m, sizeof *m);
     free(m);
-}
-
-static EVP_MAC_CTX *keyed(const char *hash_name, struct bytes key)
-{
-    char name[16];
-    EVP_MAC *evp = evp_mac(ID_HMAC);
-    if (!evp || bytes_to_str(bytes_str(hash_name), name, sizeof name) != ERR_NONE) return NULL;
-    OSSL_PARAM params[2] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0), OSSL_PARAM_construct_end()};
-    EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(evp);
-    if (ctx && EVP_MAC_init(ctx, key.p, key.n, params) == 1) return ctx;
-    EVP_MAC_CTX_free(ctx);
-    return NULL;
 }
 
 static struct mac *hmac_new(const struct mac_alg *alg, const uint8_t *key)
 {
-    const char *name = alg->key_len == 20 ? hash_sha1.name : alg->key_len == 32 ? hash_sha256.name : hash_sha512.name;
+    const struct sha *sha = shas;
+    while (sha->len != alg->key_len) sha++;
     struct mac *m = calloc(1, sizeof *m);
-    if (!m || !(m->ctx = keyed(name, bytes_of(key, alg->key_len)))) {
-        hmac_free(m);
-        return NULL;
-    }
-    m->tag_len = alg->tag_len;
-    return m;
+    if (m && mac_init(m, sha, bytes_of(key, alg->key_len))) return m;
+    hmac_free(m);
+    return NULL;
 }
 
 static enum err hmac_tag(struct mac *m, uint32_t seq, const uint8_t *p, size_t n, uint8_t *tag)
 {
     uint8_t head[4];
-    size_t len;
     put_u32(head, seq);
-    /* init without a key starts anew under the old one */
-    if (EVP_MAC_init(m->ctx, NULL, 0, NULL) != 1 || EVP_MAC_update(m->ctx, head, sizeof head) != 1) return ERR_CRYPTO;
-    if (EVP_MAC_update(m->ctx, p, n) != 1 || EVP_MAC_final(m->ctx, tag, &len, m->tag_len) != 1) return ERR_CRYPTO;
-    return len == m->tag_len ? ERR_NONE : ERR_CRYPTO;
+    return mac_run(m, bytes_of(head, sizeof head), bytes_of(p, n), tag);
 }
 
 enum err hmac_sha1(struct bytes key, struct bytes msg, uint8_t out[20])
 {
-    size_t len;
-    EVP_MAC_CTX *ctx = keyed(hash_sha1.name, key);
-    bool ok = ctx && (!msg.n || EVP_MAC_update(ctx, msg.p, msg.n) == 1) && EVP_MAC_final(ctx, out, &len, 20) == 1;
-    EVP_MAC_CTX_free(ctx);
-    return ok ? ERR_NONE : ERR_CRYPTO;
+    struct mac m;
+    enum err e = mac_init(&m, &shas[0], key) ? mac_run(&m, BYTES_LIT(""), msg, out) : ERR_CRYPTO;
+    wipe(&m, sizeof m);
+    return e;
 }
 
 #define HMAC(wire, len, etm_) {.name = wire, .key_len = len, .tag_len = len, .etm = etm_, .new = hmac_new, .free = hmac_free, .tag = hmac_tag}
