@@ -69,6 +69,14 @@ void face_ask(struct face *f, const void *msg)
     if (ask_send(f->chan, msg, -1) != ERR_NONE) _exit(0);      /* no warden, no connection */
 }
 
+void face_flush(struct face *f)
+{
+    struct pollfd p = {.fd = f->out, .events = POLLOUT};
+    pump_flush(f->pump);
+    if (conn_output_peek(f->conn).n > 0) (void)ppoll(&p, 1, NULL, NULL);
+    if (p.revents & (POLLERR | POLLNVAL)) _exit(0);
+}
+
 void face_answer(struct face *f, uint32_t question, bool yes)
 {
     const struct answer a = {.type = yes ? ANSWER_YES : ANSWER_NO};
@@ -101,11 +109,18 @@ static void event_take(struct face *f, const struct event *ev)
 
 /* ---- what the warden says ---- */
 
+static void banner_add(struct face *f, const struct say_banner *say)
+{
+    struct bounded text = FIELD(say, text);
+    if (!f->banner.p) f->banner = wr_heap(BANNER_MAX);
+    if (text.err == ERR_NONE) wr_raw(&f->banner, text.b);
+}
+
 static void say_take(struct face *f, const union say *s, const int fds[3])
 {
     switch ((enum say_type)s->type) {
     case SAY_SIGNED: face_signed(f, &s->SIGNED); return;
-    case SAY_BANNER: (void)!conn_banner(f->conn, bytes_of(s->BANNER.text, s->BANNER.text_n < sizeof s->BANNER.text ? s->BANNER.text_n : sizeof s->BANNER.text)); return;
+    case SAY_BANNER: banner_add(f, &s->BANNER); return;
     case SAY_AUTH: face_auth_say(f, &s->AUTH); return;
     case SAY_REPLY: face_reply(f, &s->REPLY); return;
     case SAY_STARTED: face_started(f, &s->STARTED, fds); return;
@@ -162,6 +177,7 @@ NORETURN static void loop(struct face *f)
         struct pump_ready r;
         enum err e = pump_next(f->pump, NULL, &r);
         ident_tell(f);
+        face_trace(f);
         if (e != ERR_NONE) failed(f, e);
         switch (r.what) {
         case PUMP_EVENT: event_take(f, &r.event); break;
@@ -187,7 +203,7 @@ static void hello(struct face *f)
 NORETURN void face_run(const struct net_setup *s, int in, int out, int chan)
 {
     struct face *f = &face;
-    f->setup = s, f->chan = chan;
+    f->setup = s, f->chan = chan, f->out = out;
     for (size_t i = 0; i < CHANS_MAX; i++) f->chans[i].kind = CHAN_FREE;
     hello(f);
     if (jail_filter(JAIL_FILTER_FACE) != ERR_NONE) _exit(2);

@@ -22,11 +22,12 @@ struct face {
     const struct net_setup *setup;
     struct conn *conn;
     struct pump *pump;
-    int chan;                       /* the warden */
+    int chan, out;                  /* the warden; where the peer is written to */
     uint32_t sign_question, auth_question;      /* open questions of the conn; 0: none */
     uint32_t prove_question, prove_left;        /* hostkeys-prove: answers still to come */
     struct wr proofs;
     bool authenticated, ident_sent;
+    struct wr banner;               /* what the warden said of it so far; goes out before the next answer */
     bool start_pending;             /* nothing more is read from the peer until the warden has said what became of a START */
     struct policy policy;
     uint64_t packets_seen, alive_at_us;         /* client alive */
@@ -40,6 +41,9 @@ struct face {
 void face_ask(struct face *f, const void *msg);
 /* The end: told to the warden. Never returns. */
 NORETURN void face_bye(struct face *f, enum bye_why why, enum err e);
+
+/* Write what the conn holds, waiting until the peer has taken some of it. */
+void face_flush(struct face *f);
 
 /* face_auth.c */
 void face_sign(struct face *f, const struct event *ev);
@@ -61,6 +65,9 @@ void face_exit(struct face *f, const struct say_exit *say);
 void face_connected(struct face *f, const struct say_connected *say, int fd);
 void face_listening(struct face *f, const struct say_listening *say);
 void face_accepted(struct face *f, const struct say_accepted *say, int fd);
+
+/* face_trace.c */
+void face_trace(struct face *f);
 
 /* Take what the warden said, without waiting. */
 void face_hear(struct face *f);

@@ -6,6 +6,8 @@
 
 #include <unistd.h>
 
+#define BANNER_PIECE 8192
+
 static union ask ask_out;       /* the big ones are too big for a stack; wiped after use */
 
 /* ---- signatures with the host key ---- */
@@ -98,6 +100,20 @@ void face_auth_try(struct face *f, const struct event *ev)
     else ask_other(f, t);
 }
 
+/* A long banner goes in pieces: the conn holds only so much, and the peer must take it before there is room for more. */
+static void banner_send(struct face *f)
+{
+    for (size_t at = 0; at < f->banner.n;) {
+        size_t n = f->banner.n - at < BANNER_PIECE ? f->banner.n - at : BANNER_PIECE;
+        enum err e = conn_banner(f->conn, bytes_of(f->banner.p + at, n));
+        if (e == ERR_NONE) at += n;
+        else if (e != ERR_AGAIN) break;
+        else face_flush(f);
+    }
+    wr_clear(&f->banner);
+    f->banner = (struct wr){0};
+}
+
 static void auth_done(struct face *f, const struct say_auth *say)
 {
     f->authenticated = true;
@@ -115,6 +131,7 @@ void face_auth_say(struct face *f, const struct say_auth *say)
     if (say->result == SAY_AUTH_PROMPT) a.prompts = &prompt, a.count = 1;
     uint32_t question = f->auth_question;
     f->auth_question = 0;
+    banner_send(f);
     if (conn_answer(f->conn, question, &a) != ERR_NONE) _exit(0);
     if (say->result == SAY_AUTH_YES) {
         auth_done(f, say);

@@ -72,7 +72,7 @@ enum err net_setup_make(struct bytes text, struct net_setup *out)
     out->conf = c;
     out->conn = (struct conn_setup){
         .role = ROLE_SERVER, .random = random_libcrypto, .software = software, .kex = kex_list, .ciphers = cipher_list, .macs = mac_list,
-        .compress = compress_list, .hostkeys = hostkeys, .hostkey_count = c.hostkey_count, .sig_algs = sig_algs_fill(c.sig_algs),
+        .compress = compress_list, .hostkeys = hostkeys, .hostkey_count = c.hostkey_count, .sig_algs = sig_algs_fill(c.sig_algs), .trace = c.debug > 0,
         .rekey_bytes = c.rekey_bytes, .rekey_us = c.rekey_s * 1000000};
     return ERR_NONE;
 }

@@ -141,6 +141,12 @@ static int conf_fd = -1;                /* the settings, sealed */
 static unsigned fast_deaths;            /* nurseries started since the last one that became ready */
 static uint64_t last_start_us;
 
+/* How much a face is to tell: 0 to 3. */
+static uint32_t debug_level(void)
+{
+    return log_level() > LOG_LEVEL_VERBOSE ? (uint32_t)(log_level() - LOG_LEVEL_VERBOSE) : 0;
+}
+
 static enum err conf_fd_make(struct server *s)
 {
     char software[IDENT_MAX];
@@ -152,7 +158,7 @@ static enum err conf_fd_make(struct server *s)
         .jail_uid = s->jail_uid, .jail_gid = s->jail_gid, .software = bytes_str(software), .kex = bytes_str(c->kex_algorithms),
         .ciphers = bytes_str(c->ciphers), .macs = bytes_str(c->macs), .sig_algs = bytes_str(c->pubkey_accepted_algorithms),
         .compression = c->compression, .rekey_bytes = c->rekey_limit.bytes, .rekey_s = (uint64_t)c->rekey_limit.time_s,
-        .debug = s->options.debug > 0 ? (uint32_t)s->options.debug : 0, .hostkey_count = (uint32_t)s->hostkey_count};
+        .debug = debug_level(), .hostkey_count = (uint32_t)s->hostkey_count};
     for (size_t i = 0; i < s->hostkey_count; i++)
         f.hostkey[i] = (struct face_hostkey){bytes_of(s->hostkeys[i].blob, s->hostkeys[i].blob_n), bytes_str(s->hostkeys[i].algs)};
     face_conf_write(&w, &f);

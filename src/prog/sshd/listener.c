@@ -225,7 +225,7 @@ int listener_single(struct server *s, int in, int out)
         for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
             if (pid != warden) continue;
             helpers_stop();
-            return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+            return WIFEXITED(status) && WEXITSTATUS(status) == WARDEN_OK ? 0 : 255;
         }
     }
 }

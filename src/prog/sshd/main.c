@@ -65,23 +65,28 @@ NORETURN static void conf_dump(struct server *s)
     exit(0);
 }
 
-static void log_begin(const struct server *s)
+/* Before the configuration is read: where a person looks; inetd's stderr is the peer's. */
+static int log_early(const struct options *o)
 {
-    const struct options *o = &s->options;
-    int fd = -1;
+    int fd = o->inetd && !o->log_stderr ? -1 : STDERR_FILENO;
     if (o->log_file) {
         fd = open(o->log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
         if (fd < 0) {
             fprintf(stderr, "Couldn't open logfile %s: %s\n", o->log_file, strerror(errno));
             exit(1);
         }
-    } else if (o->log_stderr || (o->debug && !o->inetd)) {
-        fd = STDERR_FILENO;
     }
-    log_open("sshd", s->conf->syslog_facility, fd);
-    enum log_level level = (enum log_level)s->conf->log_level;
-    if (o->debug) level = o->debug == 1 ? LOG_LEVEL_DEBUG1 : o->debug == 2 ? LOG_LEVEL_DEBUG2 : LOG_LEVEL_DEBUG3;
-    log_set_level(o->quiet ? LOG_LEVEL_QUIET : level);
+    log_open("sshd", LOG_AUTH, fd);
+    if (o->debug) log_set_level(o->debug == 1 ? LOG_LEVEL_DEBUG1 : o->debug == 2 ? LOG_LEVEL_DEBUG2 : LOG_LEVEL_DEBUG3);
+    return fd;
+}
+
+static void log_begin(const struct server *s, int early)
+{
+    const struct options *o = &s->options;
+    bool person = o->log_file || o->log_stderr || (o->debug && !o->inetd);
+    log_open("sshd", s->conf->syslog_facility, person ? early : -1);
+    if (!o->debug) log_set_level(o->quiet ? LOG_LEVEL_QUIET : (enum log_level)s->conf->log_level);
 }
 
 /* ---- start ---- */
@@ -169,8 +174,7 @@ int main(int argc, char **argv)
     if (!again || title_init(argc, argv) != ERR_NONE) return 1;
     s->options.argv = again;
     signal(SIGPIPE, SIG_IGN);
-    log_open("sshd", LOG_AUTH, STDERR_FILENO);
-    if (o->debug) log_set_level(LOG_LEVEL_DEBUG1);
+    int early = log_early(o);
     conf_read(s);
     if (o->dump_only) conf_dump(s);
     programs_open(s);
@@ -187,8 +191,9 @@ int main(int argc, char **argv)
     }
     bool background = !o->foreground && !o->debug && !o->inetd && !o->restarted;
     if (background && daemon_begin(&daemon_line) != ERR_NONE) log_fatal("daemon() failed: %.200s", strerror(errno));
+    if (!o->debug && !o->quiet) log_set_level((enum log_level)s->conf->log_level);
     helpers_start(s);
-    log_begin(s);
+    log_begin(s, early);
     if (o->inetd) return inetd_run(s);
     if (o->debug) {
         int sock = listener_accept_one(s);

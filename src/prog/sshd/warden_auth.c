@@ -104,7 +104,9 @@ static void user_begin(struct warden *w, const struct ask_who *who)
     bool first = w->attempts == 0;
     warden_flush_user(w);
     w->who = *who;
-    escape_str(bytes_of(who->user, who->user_n), w->user, sizeof w->user);
+    /* "bob:style" is bob: what is behind the colon chose among devices once, and is still part of the signed text. */
+    const uint8_t *colon = memchr(who->user, ':', who->user_n);
+    escape_str(bytes_of(who->user, colon ? (size_t)(colon - who->user) : who->user_n), w->user, sizeof w->user);
     account_find(w->user, &w->account);
     const struct sshd_peer peer = {.user = w->user, .user_invalid = !w->account.valid, .host = w->link.client_host, .address = w->link.client_addr,
                                    .local_address = w->link.server_addr, .local_port = w->link.server_port};

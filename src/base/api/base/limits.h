@@ -23,7 +23,7 @@
 #define USER_NAME_MAX         1024
 #define PASSWORD_MAX          1024       /* OpenSSH refuses longer ones: crypt cost grows with length (CVE-2016-6515) */
 #define PROMPTS_MAX           16         /* keyboard-interactive prompts a round */
-#define BANNER_MAX            65536
+#define BANNER_MAX            1048576    /* as OpenSSH; sent in pieces */
 #define PUBKEY_BLOB_MAX       16384      /* an RSA 16384 key or a certificate with many principals */
 #define SIGNATURE_MAX         8192
 #define EXT_INFO_MAX          1024       /* extensions in one EXT_INFO; a peer's count above is an error */
