@@ -134,7 +134,9 @@ enum err on_channel_request(struct conn *c, struct rd *r, struct event *ev)
     if (!ch || ch->state != CHAN_OPEN || (ch->flags & CHAN_CLOSE_RCVD)) return ERR_STATE;
     unsigned rules = rows[q.type].rules;
     if (q.type == REQ_KEEPALIVE || out_of_order(c, ch, rules)) return q.want_reply ? reply(c, ch, false) : ERR_NONE;
-    if (ch->flags & (CHAN_CLOSE_SENT | CHAN_WANT_CLOSE)) return ERR_NONE; /* our close crossed it */
+    /* Our close crossed it. How a program ended is still worth to be known. */
+    bool exits = q.type == REQ_EXIT_STATUS || q.type == REQ_EXIT_SIGNAL;
+    if ((ch->flags & (CHAN_CLOSE_SENT | CHAN_WANT_CLOSE)) && !exits) return ERR_NONE;
     *ev = (struct event){.type = EV_CHANNEL_REQUEST, .chan = n, .request = q};
     /* What prepares or starts a session stops the street even when the peer wants no reply, as dbclient does: the data that follows at
      * once must find it running. */

@@ -244,12 +244,15 @@ enum err on_channel_eof(struct conn *c, struct rd *r, struct event *ev)
 
 enum err on_channel_close(struct conn *c, struct rd *r, struct event *ev)
 {
-    (void)ev;
     uint32_t n = rd_u32(r);
     TRY(rd_done(r));
     struct channel *ch = open_chan(c, n);
     if (!ch) return ERR_STATE;
     ch->flags |= CHAN_CLOSE_RCVD;
+    if ((ch->flags & CHAN_CLOSE_HELD) && !(ch->flags & (CHAN_CLOSE_SENT | CHAN_WANT_CLOSE))) {
+        *ev = (struct event){.type = EV_CHANNEL_PEER_CLOSED, .chan = n};
+        return ERR_NONE;
+    }
     if (!(ch->flags & CHAN_CLOSE_SENT)) ch->flags |= CHAN_WANT_CLOSE;
     c->dirty++;
     return ERR_NONE;
@@ -373,18 +376,27 @@ static void want(struct conn *c, uint32_t chan, unsigned bit)
     c->dirty++;
 }
 
+/* The program has ended: a peer that closed before waits for nothing more. */
+static void want_exit(struct conn *c, uint32_t chan)
+{
+    struct channel *ch = chan_find(c, chan);
+    want(c, chan, CHAN_WANT_EXIT);
+    if (ch) ch->flags &= ~CHAN_CLOSE_HELD;
+    if (ch && (ch->flags & CHAN_CLOSE_RCVD)) want(c, chan, CHAN_WANT_CLOSE);
+}
+
 void chan_exit_status(struct conn *c, uint32_t chan, uint32_t status)
 {
     struct channel *ch = chan_find(c, chan);
     if (ch) ch->exit_status = status, ch->exit_signal = NULL;
-    want(c, chan, CHAN_WANT_EXIT);
+    want_exit(c, chan);
 }
 
 void chan_exit_signal(struct conn *c, uint32_t chan, const char *name, bool core_dumped)
 {
     struct channel *ch = chan_find(c, chan);
     if (ch) ch->exit_signal = name, ch->flags |= core_dumped ? CHAN_CORE_DUMPED : 0;
-    want(c, chan, CHAN_WANT_EXIT);
+    want_exit(c, chan);
 }
 
 void chan_eof(struct conn *c, uint32_t chan)
@@ -396,6 +408,12 @@ void chan_eof(struct conn *c, uint32_t chan)
 void chan_close(struct conn *c, uint32_t chan)
 {
     want(c, chan, CHAN_WANT_CLOSE);
+}
+
+void chan_close_hold(struct conn *c, uint32_t chan)
+{
+    struct channel *ch = chan_find(c, chan);
+    if (ch && ch->state == CHAN_OPEN) ch->flags |= CHAN_CLOSE_HELD;
 }
 
 /* PROTOCOL 2.1: only OpenSSH understands it. */

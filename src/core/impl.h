@@ -79,7 +79,8 @@ enum {
     CHAN_WANT_EXIT = 16, CHAN_WANT_EOF = 32, CHAN_WANT_CLOSE = 64, CHAN_WANT_EOW = 128,
     CHAN_CLOSED_SHOWN = 256,    /* EV_CHANNEL_CLOSED went out: free at the next step */
     CHAN_IS_SESSION = 512, CHAN_STARTED = 1024, /* server: one of shell, exec, subsystem was accepted or asked */
-    CHAN_EOW_SENT = 2048, CHAN_CORE_DUMPED = 4096
+    CHAN_EOW_SENT = 2048, CHAN_CORE_DUMPED = 4096,
+    CHAN_CLOSE_HELD = 8192      /* our CLOSE waits for the exit, whatever the peer does */
 };
 
 struct channel {

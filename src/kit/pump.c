@@ -280,7 +280,7 @@ MUST_USE static enum err gather_add(struct pump *p, struct flow *f, const struct
 /* What an event means for the descriptors, before the program hears of it. */
 static void pump_note(struct pump *p, const struct event *ev)
 {
-    struct flow *f = ev->type == EV_CHANNEL_EOF || ev->type == EV_CHANNEL_CLOSED || ev->type == EV_CHANNEL_REFUSED
+    struct flow *f = ev->type == EV_CHANNEL_EOF || ev->type == EV_CHANNEL_CLOSED || ev->type == EV_CHANNEL_PEER_CLOSED || ev->type == EV_CHANNEL_REFUSED
         ? pump_flow(p, ev->chan) : NULL;
     if (!f) return;
     if (ev->type == EV_CHANNEL_EOF) {

@@ -20,7 +20,7 @@ struct end {
     struct wr got;              /* data received, hashed by sum */
     uint64_t received, sent, sum, expect_sum;
     uint32_t chan;
-    bool opened, eof, closed, done_auth;
+    bool opened, eof, closed, peer_closed, done_auth;
     uint32_t exit_status, kex_count, replies;
     enum err error;
 };
@@ -159,6 +159,7 @@ static void common_event(struct end *e, const struct event *ev)
     }
     if (ev->type == EV_CHANNEL_EOF) e->eof = true;
     if (ev->type == EV_CHANNEL_CLOSED) e->closed = true;
+    if (ev->type == EV_CHANNEL_PEER_CLOSED) e->peer_closed = true;
 }
 
 static bool crank(struct pair *p, struct end *e)
@@ -298,6 +299,43 @@ static void single_bytes_are_enough(void **state)
     pair_stop(&p);
 }
 
+/* Turn both ends until they stand still. */
+static void settle(struct pair *p)
+{
+    for (bool moved = true; moved;) {
+        moved = crank(p, &p->client) | crank(p, &p->server);
+        moved |= carry(&p->client, &p->server, SIZE_MAX) | carry(&p->server, &p->client, SIZE_MAX);
+    }
+}
+
+/* A client without input closes as soon as it saw EOF, which may be a moment before the program is reaped. */
+static void the_exit_status_arrives_after_the_peers_close(void **state)
+{
+    (void)state;
+    for (int hold = 0; hold < 2; hold++) {
+        struct pair p;
+        pair_start(&p, &(struct conn_setup){0});
+        settle(&p);
+        assert_true(p.server.opened);
+        if (hold) chan_close_hold(p.server.c, p.server.chan);
+        chan_eof(p.server.c, p.server.chan);
+        settle(&p);
+        assert_true(p.client.eof);
+        chan_close(p.client.c, p.client.chan);
+        settle(&p);
+        assert_int_equal(p.server.peer_closed, hold);
+        assert_int_equal(p.client.closed, !hold);
+        assert_int_equal(chan_room(p.server.c, p.server.chan), 0);
+        chan_exit_status(p.server.c, p.server.chan, 7);
+        settle(&p);
+        assert_int_equal(p.client.exit_status, hold ? 7 : 0);
+        assert_true(p.client.closed && p.server.closed);
+        assert_int_equal(p.client.error, ERR_NONE);
+        assert_int_equal(p.server.error, ERR_NONE);
+        pair_stop(&p);
+    }
+}
+
 static void a_wrong_guess_is_skipped_once(void **state)
 {
     (void)state;
@@ -338,6 +376,7 @@ int main(void)
         cmocka_unit_test(logs_in_and_runs_a_command_with_each_cipher), cmocka_unit_test(logs_in_with_each_key_exchange),
         cmocka_unit_test(bulk_both_ways_survives_rekeys), cmocka_unit_test(single_bytes_are_enough),
         cmocka_unit_test(a_wrong_guess_is_skipped_once), cmocka_unit_test(data_waits_for_a_command_that_wants_no_reply),
+        cmocka_unit_test(the_exit_status_arrives_after_the_peers_close),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

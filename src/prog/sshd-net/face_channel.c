@@ -264,6 +264,7 @@ void face_started(struct face *f, const struct say_started *say, const int fds[3
         return;
     }
     c->started = true;
+    chan_close_hold(f->conn, say->chan);        /* until face_exit() */
     if (say->pty) c->master = fds[0];
     face_answer(f, say->question, true);
 }
@@ -302,6 +303,15 @@ void face_exit(struct face *f, const struct say_exit *say)
     close_when_over(f, say->chan);
 }
 
+/* The peer has enough: the pump let go of all ends, which hangs up a terminal. What runs may end in its own time, as OpenSSH lets it. */
+static void peer_closed(struct face *f, uint32_t chan)
+{
+    struct face_chan *c = chan_of(f, chan);
+    if (!c) return;
+    c->ended = true, c->master = -1;
+    close_when_over(f, chan);
+}
+
 /* ---- events ---- */
 
 static void global_take(struct face *f, const struct event *ev)
@@ -319,6 +329,7 @@ void face_channel_event(struct face *f, const struct event *ev)
     case EV_CHANNEL_OPEN: open_ask(f, ev); return;
     case EV_CHANNEL_OPENED: open_confirmed(f, ev); return;
     case EV_CHANNEL_REFUSED: case EV_CHANNEL_CLOSED: chan_gone(f, ev->chan); return;
+    case EV_CHANNEL_PEER_CLOSED: peer_closed(f, ev->chan); return;
     case EV_CHANNEL_REQUEST: request_take(f, ev); return;
     case EV_GLOBAL_REQUEST: global_take(f, ev); return;
     /* Data for a session in which nothing runs: nobody will ever take it, but its window must not stay shut. */

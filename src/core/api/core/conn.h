@@ -96,6 +96,7 @@ enum event_type {
     EV_CHANNEL_DATA,        /* chan, data: consume with chan_consumed() when it has been passed on */
     EV_CHANNEL_EOF,         /* chan: the peer will send no more data */
     EV_CHANNEL_CLOSED,      /* chan: both sides closed; the number is free from the next conn_next() on */
+    EV_CHANNEL_PEER_CLOSED, /* chan: the peer closed one that chan_close_hold() was called for; no data can be sent on it any more, an exit can */
     EV_CHANNEL_REQUEST,     /* chan, request; a question if request.want_reply (else question is 0) */
     EV_REQUEST_DONE,        /* the oldest own channel request with want_reply was answered: chan, done */
     EV_GLOBAL_REQUEST,      /* global; a question if global.want_reply */
@@ -265,6 +266,9 @@ void chan_exit_status(struct conn *c, uint32_t chan, uint32_t status);
 void chan_exit_signal(struct conn *c, uint32_t chan, const char *name, bool core_dumped);   /* name without SIG; static */
 void chan_eof(struct conn *c, uint32_t chan);
 void chan_close(struct conn *c, uint32_t chan);
+/* From now on the peer's CLOSE is not answered at once, but after chan_exit_*() or chan_close(): clients close when they saw EOF, and would
+ * otherwise never learn the status of a program that ends a moment after its output (OpenSSH's server waits, too). */
+void chan_close_hold(struct conn *c, uint32_t chan);
 /* Tell an OpenSSH peer that we read no more (eow@openssh.com); nothing for others. */
 void chan_eow(struct conn *c, uint32_t chan);
 /* A word of the program's own at the channel. */
