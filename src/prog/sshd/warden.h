@@ -62,6 +62,7 @@ struct warden {
     struct key_options *options;            /* what the proven keys permit together; NULL: no key was needed yet */
     uint8_t proven_key[PROVEN_KEYS_MAX][32];    /* the same key does not count twice */
     size_t proven_key_count;
+    bool change_password;                   /* logged in with an expired password: passwd(1) and nothing else */
     bool prompting;                         /* keyboard-interactive: a prompt is out */
 
     /* what was answered with PK_OK last, so that the signature that follows need not ask again */

@@ -74,7 +74,7 @@ void warden_flush_user(struct warden *w)
     free(w->asked_key);
     if (w->conf) sshd_conf_free(w->conf);
     w->options = w->asked_options = NULL, w->asked_key = NULL, w->asked_key_n = 0, w->conf = NULL;
-    w->proven_key_count = 0, w->user_known = w->allowed = w->prompting = false;
+    w->proven_key_count = 0, w->user_known = w->allowed = w->prompting = w->change_password = false;
     wipe(&w->account, sizeof w->account);
 }
 
@@ -248,7 +248,12 @@ static bool password_good(struct warden *w, bool may, struct bytes secret)
     enum verdict v = VERDICT_BAD;
     if (password_start(&w->account, may && w->allowed, w->conf, secret, w->server->exe_auth, &ask) != ERR_NONE) return false;
     if (password_finish(&ask, warden_patience_ms(w, HELPER_MS), &v) != ERR_NONE) return false;
-    return v == VERDICT_GOOD && root_may(w, true, false);
+    if (v != VERDICT_GOOD || !root_may(w, true, false)) return false;
+    if (w->account.must_change) {
+        log_line(LOG_LEVEL_INFO, "User %.100s password has expired", w->user);
+        w->change_password = true;
+    }
+    return true;
 }
 
 void warden_auth_other(struct warden *w, const struct ask_auth_other *ask)
@@ -269,7 +274,9 @@ void warden_auth_secret(struct warden *w, const struct ask_auth_secret *ask)
     uint64_t began = clock_us();
     struct bounded secret = FIELD(ask, secret);
     if (secret.err != ERR_NONE || ask->kbdint > 2) warden_guilt(w, "AUTH_SECRET", ERR_FORMAT);
-    attempt_begin(w, &ask->who);
+    /* An answer to a prompt carries no name (RFC 4256 3.4): it belongs to the request that the prompt answered. */
+    const struct ask_who who = ask->kbdint == 2 && w->prompting ? w->who : ask->who;
+    attempt_begin(w, &who);
     struct outcome o = {.method = ask->kbdint ? "keyboard-interactive" : "password", .go_on = SAY_AUTH_NO};
     bool may = methods_may(&w->methods, o.method), answer = ask->kbdint != 1 && (ask->kbdint == 0 || w->prompting);
     w->prompting = false;
@@ -382,6 +389,7 @@ static bool key_is_new(struct warden *w, struct bytes key)
 /* The restrictions of this key join those of the keys before it. */
 static bool options_take(struct warden *w)
 {
+    if (w->asked_answer.plain) return true;     /* it has none: NULL, or those before it, stay; nothing large is kept for it */
     if (!w->options) {
         w->options = w->asked_options, w->asked_options = NULL;
         return w->options != NULL;

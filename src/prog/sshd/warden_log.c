@@ -48,7 +48,8 @@ static void bye_error(struct warden *w, const struct ask_bye *bye, const char *t
         log_line(LOG_LEVEL_INFO, "Unable to negotiate with %s port %u: no matching %s found. Their offer: %s%s", w->link.client_addr,
                  w->link.client_port, kind, text, warden_phase(w));
     } else if (!bye->ident_done) {
-        log_line(LOG_LEVEL_ERROR, "kex_exchange_identification: %s", bye->err == ERR_VERSION ? "unsupported protocol version" : "client sent invalid protocol identifier");
+        log_line(LOG_LEVEL_ERROR, "kex_exchange_identification: %s",
+            bye->err == ERR_VERSION ? "unsupported protocol version" : "client sent invalid protocol identifier");
         log_line(LOG_LEVEL_INFO, "banner exchange: Connection from %s port %u: invalid format", w->link.client_addr, w->link.client_port);
     } else {
         escape_str(at.err == ERR_NONE ? at.b : (struct bytes){0}, where, sizeof where);

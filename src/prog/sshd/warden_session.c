@@ -141,7 +141,7 @@ void warden_start_session(struct warden *w, uint32_t question, uint32_t chan, ui
     }
     const struct session_spec spec = {
         .account = &w->account, .conf = w->conf, .options = w->options, .link = &w->link, .env = &s->env, .kind = kinds[kind], .command = text,
-        .pty = s->has_pty ? &s->pty : NULL, .timeout_ms = START_MS};
+        .pty = s->has_pty ? &s->pty : NULL, .timeout_ms = START_MS, .change_password = w->change_password};
     enum err e = session_start(&spec, &s->session);
     session_env_done(&s->env);
     s->env = (struct session_env){0};
@@ -215,7 +215,7 @@ void warden_connect(struct warden *w, const struct ask_connect *ask)
         connect_refuse(w, ask->question, CONNECT_FAILED, "bad target");
         return;
     }
-    if (forward_open_check(w->conf, w->options, host, ask->port) != VERDICT_GOOD) {
+    if (w->change_password || forward_open_check(w->conf, w->options, host, ask->port) != VERDICT_GOOD) {
         log_line(LOG_LEVEL_INFO, "Received request from %s port %u to connect to host %s port %u, but the request was denied.", w->link.client_addr,
                  w->link.client_port, escape_str(h.b, shown, sizeof shown), ask->port);
         connect_refuse(w, ask->question, PROHIBITED, "open failed");
@@ -237,7 +237,7 @@ void warden_listen(struct warden *w, const struct ask_listen *ask)
     char host[HAND_HOST_MAX];
     struct bounded h = FIELD(ask, host);
     if (h.err != ERR_NONE) warden_guilt(w, "LISTEN", h.err);
-    bool ok = ask->port <= 65535 && bytes_to_str(h.b, host, sizeof host) == ERR_NONE &&
+    bool ok = ask->port <= 65535 && !w->change_password && bytes_to_str(h.b, host, sizeof host) == ERR_NONE &&
               forward_listen_check(w->conf, w->options, &w->account, host, ask->port) == VERDICT_GOOD;
     if (ok) {
         w->hand_used = true;

@@ -299,8 +299,8 @@ static void serve_myself(void **state)
     const struct sshd_conf conf = {.permit_tty = true};
     const struct session_pty pty = {.term = "x"};
     for (int tty = 0; tty < 2; tty++) {
-        const struct session_spec spec = {.account = &me, .conf = &conf, .link = &here, .kind = SESSION_EXEC, .command = "id -u; echo $SSH_TTY; exit 9",
-                                          .timeout_ms = 20000, .pty = tty ? &pty : NULL};
+        const struct session_spec spec = {.account = &me, .conf = &conf, .link = &here, .kind = SESSION_EXEC,
+                                          .command = "id -u; echo $SSH_TTY; exit 9", .timeout_ms = 20000, .pty = tty ? &pty : NULL};
         struct session s;
         struct session_exit x;
         char out[256], want[256];
