@@ -5,8 +5,6 @@
 
 #include "impl.h"
 
-const struct kex_alg *probe_kex;
-
 /* ---- the states ---- */
 
 typedef bool reached(const struct conn *c);
@@ -98,7 +96,7 @@ static bool drive(struct probe *p, reached *there)
 }
 
 /* Any payload, sealed as the peer would. */
-void probe_inject(struct probe *p, struct bytes payload)
+static void inject(struct probe *p, struct bytes payload)
 {
     if (!p->c->rx.cipher) {
         uint8_t clear[4096] = {0};
@@ -144,7 +142,7 @@ static bool say(struct probe *p, uint8_t number)
     uint8_t room[4096];
     struct wr w = wr_span((struct span){room, sizeof(room)});
     probe_body(p, number, 0, &w);
-    probe_inject(p, wr_bytes(&w));
+    inject(p, wr_bytes(&w));
     turn(p->c, p->d->now_us, NULL);
     return true;
 }
@@ -211,7 +209,7 @@ static bool say_reply31(struct probe *p)
 {
     struct event ev = {.type = EV_NONE};
     if (!make_reply31(p)) return false;
-    probe_inject(p, (struct bytes){p->reply31, p->reply31_n});
+    inject(p, (struct bytes){p->reply31, p->reply31_n});
     turn(p->c, p->d->now_us, &ev);
     if (ev.type == EV_HOSTKEY_CHECK && conn_answer(p->c, ev.question, &(struct answer){.type = ANSWER_YES}) != ERR_NONE) return false;
     turn(p->c, p->d->now_us, NULL);
@@ -224,7 +222,7 @@ static bool rekey_reply(struct probe *p)
     if (p->dut == ROLE_CLIENT) return say_reply31(p);
     struct event ev = {.type = EV_NONE};
     uint8_t share[37] = {MSG_KEX_INIT, 0, 0, 0, 32};
-    probe_inject(p, (struct bytes){share, sizeof(share)});
+    inject(p, (struct bytes){share, sizeof(share)});
     turn(p->c, p->d->now_us, &ev);
     struct wr sig CLEANUP(wr_clear) = wr_heap(SIGNATURE_MAX);
     if (ev.type != EV_SIGN || privkey_sign(p->d->side[ROLE_SERVER].key, sig_alg_find(ev.sign.alg), ev.sign.msg, &sig) != ERR_NONE) return false;
@@ -236,7 +234,7 @@ static bool rekey_reply(struct probe *p)
 
 static bool probe_start(struct probe *p, enum role dut, const char *login, bool lax)
 {
-    const struct duo_plan plan = {.seed = 7, .algs = duo_algs(probe_kex, &cipher_chacha20_poly1305, NULL), .login = login, .channels = 1,
+    const struct duo_plan plan = {.seed = 7, .algs = duo_algs(NULL, &cipher_chacha20_poly1305, NULL), .login = login, .channels = 1,
                                   .up = 1, .down = 1, .hold = true};
     *p = (struct probe){.d = duo_new(&plan), .dut = dut};
     if (!p->d) return false;
@@ -318,7 +316,7 @@ char probe_say(struct probe *p, struct bytes payload, const char **why)
     conn_output_consume(p->c, SIZE_MAX);
     p->c->facts.peer_ext_info = false;
     struct mark before = mark(p->c);
-    probe_inject(p, payload);
+    inject(p, payload);
     turn(p->c, p->d->now_us, &ev);
     while (conn_trace(p->c, &t))
         if (t.type == TRACE_SENT) sent[t.a & 255] = any = true;
