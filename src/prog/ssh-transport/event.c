@@ -36,6 +36,7 @@ static enum err on_hostkey(struct transport *t, const struct event *ev)
 static enum err on_auth_next(struct transport *t, const struct event *ev)
 {
     const struct conn_facts *f = conn_facts(t->conn);
+    session_forget_early(t);
     struct cm_auth_next n = {ev->auth_next.methods, f->server_sig_algs, ev->auth_next.partial, f->peer_hostbound};
     return cm_send(t->ctl, CM_AUTH_NEXT, &n, NULL, 0);
 }
@@ -54,7 +55,8 @@ static enum err on_sign(struct transport *t, const struct event *ev)
     struct answer answer = {.type = t->auth.p && a->sig.n ? ANSWER_YES : ANSWER_NO};
     if (answer.type == ANSWER_YES)
         answer.data = a->sig;
-    return conn_answer(t->conn, ev->question, &answer);
+    TRY(conn_answer(t->conn, ev->question, &answer));
+    return answer.type == ANSWER_YES && a->pipeline ? session_open_early(t) : ERR_NONE;
 }
 
 static enum err on_prompts(struct transport *t, const struct event *ev)

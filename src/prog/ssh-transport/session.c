@@ -17,21 +17,46 @@ static enum err refused(struct transport *t, uint32_t what, uint32_t chan, uint3
     return cm_send(t->ctl, CM_REFUSED, &r, NULL, 0);
 }
 
-enum err session_open(struct transport *t)
+static enum err channel_open(struct transport *t)
 {
     const struct cm_session *s = wish(t);
     struct channel_open o = {.type = OPEN_SESSION};
+    if (s->kind == CM_STDIO_FORWARD)
+        o = (struct channel_open){.type = OPEN_DIRECT_TCPIP, .host = s->host, .port = s->port, .origin = BYTES_LIT("127.0.0.1"),
+                                  .origin_port = 65535};
+    TRY(chan_open(t->conn, &o, &t->chan));
+    t->channels++;
+    return ERR_NONE;
+}
+
+/* RFC 4252 5.3: requests may follow the one that logs us in without waiting for its answer, and the channel's open does, after
+ * PK_OK and where the server is known to cope if it says no after all. */
+enum err session_open_early(struct transport *t)
+{
+    if (!t->session.p || wish(t)->kind == CM_NO_SESSION || t->chan != NO_CHAN || !conn_facts(t->conn)->peer_is_openssh)
+        return ERR_NONE;
+    enum err e = channel_open(t);
+    return e == ERR_AGAIN || e == ERR_STATE ? ERR_NONE : e;
+}
+
+/* It said no: that open is answered by nobody. */
+void session_forget_early(struct transport *t)
+{
+    if (t->chan == NO_CHAN)
+        return;
+    t->chan = NO_CHAN;
+    t->channels--;
+}
+
+enum err session_open(struct transport *t)
+{
+    const struct cm_session *s = wish(t);
     struct cm_none none = {0};
     t->alive_us = (uint64_t)s->alive_s * 1000000;
     if (t->alive_us)
         t->alive_at = pump_now_us() + t->alive_us;
-    if (s->kind == CM_STDIO_FORWARD)
-        o = (struct channel_open){.type = OPEN_DIRECT_TCPIP, .host = s->host, .port = s->port, .origin = BYTES_LIT("127.0.0.1"),
-                                  .origin_port = 65535};
-    if (s->kind != CM_NO_SESSION) {
-        TRY(chan_open(t->conn, &o, &t->chan));
-        t->channels++;
-    }
+    if (s->kind != CM_NO_SESSION && t->chan == NO_CHAN)
+        TRY(channel_open(t));
     if (s->no_more_sessions && conn_facts(t->conn)->peer_is_openssh) {
         struct global_request g = {.type = GLOBAL_NO_MORE_SESSIONS};
         TRY(conn_global(t->conn, &g, 0));

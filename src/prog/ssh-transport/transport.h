@@ -68,6 +68,9 @@ MUST_USE enum err event_handle(struct transport *t, const struct event *ev);
 
 /* session.c */
 MUST_USE enum err session_open(struct transport *t);
+/* Open its channel in one flight with the request that should log us in; forget that where it did not. */
+MUST_USE enum err session_open_early(struct transport *t);
+void session_forget_early(struct transport *t);
 /* Go on where a full buffer or a key exchange stopped it. */
 MUST_USE enum err session_step(struct transport *t);
 MUST_USE enum err session_opened(struct transport *t, uint32_t chan);
