@@ -146,13 +146,22 @@ void face_hear(struct face *f)
     }
 }
 
+/* ---- what is due at some time ---- */
+
+void face_alarm(struct face *f)
+{
+    uint64_t at = face_eof_due(f, 0);
+    if (f->alive_at_us && f->alive_at_us < at) at = f->alive_at_us;
+    pump_alarm(f->pump, at);
+}
+
 /* ---- client alive (ClientAliveInterval, ClientAliveCountMax) ---- */
 
 static void alive_plan(struct face *f, uint64_t now_us)
 {
     if (f->policy.client_alive_s == 0) return;
     f->alive_at_us = now_us + (uint64_t)f->policy.client_alive_s * MICROSECONDS;
-    pump_alarm(f->pump, f->alive_at_us);
+    face_alarm(f);
 }
 
 static void alive_check(struct face *f, uint64_t now_us)
@@ -166,6 +175,13 @@ static void alive_check(struct face *f, uint64_t now_us)
         if (conn_global(f->conn, &keepalive, 0) == ERR_NONE) f->alive_missed++;
         alive_plan(f, now_us);
     }
+}
+
+static void time_passed(struct face *f, uint64_t now_us)
+{
+    (void)face_eof_due(f, now_us);
+    alive_check(f, now_us);
+    face_alarm(f);
 }
 
 /* ---- the loop ---- */
@@ -182,7 +198,7 @@ NORETURN static void loop(struct face *f)
         switch (r.what) {
         case PUMP_EVENT: event_take(f, &r.event); break;
         case PUMP_FD: face_hear(f); break;
-        case PUMP_TIME: alive_check(f, pump_now_us()); break;
+        case PUMP_TIME: time_passed(f, pump_now_us()); break;
         case PUMP_SOURCES_ENDED: face_sources_ended(f, r.event.chan); break;
         case PUMP_SIGNAL: case PUMP_FILTERED: case PUMP_DRAINED: break;
         }

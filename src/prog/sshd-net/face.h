@@ -16,6 +16,7 @@ struct face_chan {
     int master;                     /* the terminal while the pump reads it; -1 */
     int pending;                    /* a descriptor that waits for the peer to confirm the channel; -1 */
     uint32_t question;              /* direct-tcpip: the open question; 0: none */
+    uint64_t eof_at_us;             /* session: when EOF leaves, status or not; 0: it left, or is not due */
 };
 
 struct face {
@@ -44,6 +45,8 @@ NORETURN void face_bye(struct face *f, enum bye_why why, enum err e);
 
 /* Write what the conn holds, waiting until the peer has taken some of it. */
 void face_flush(struct face *f);
+/* Have the pump wake us for what is due first. */
+void face_alarm(struct face *f);
 
 /* face_auth.c */
 void face_sign(struct face *f, const struct event *ev);
@@ -59,6 +62,8 @@ void face_group(struct face *f, const struct say_group *say);
 /* face_channel.c */
 void face_channel_event(struct face *f, const struct event *ev);
 void face_sources_ended(struct face *f, uint32_t chan);
+/* Let every EOF leave whose time has come; returns when the next is due, UINT64_MAX: none waits. */
+uint64_t face_eof_due(struct face *f, uint64_t now_us);
 void face_reply(struct face *f, const struct say_reply *say);
 void face_started(struct face *f, const struct say_started *say, const int fds[3]);
 void face_exit(struct face *f, const struct say_exit *say);

@@ -256,7 +256,8 @@ static void fds_close(const int fds[3])
 void face_started(struct face *f, const struct say_started *say, const int fds[3])
 {
     struct face_chan *c = chan_of(f, say->chan);
-    struct pump_ends ends = {.sink = fds[0], .sink_err = -1, .source = fds[1], .source_err = fds[2], .kind = PUMP_FD_NONBLOCK};
+    struct pump_ends ends = {.sink = fds[0], .sink_err = -1, .source = fds[1], .source_err = fds[2], .kind = PUMP_FD_NONBLOCK,
+                             .hold_eof = true};
     if (say->pty) ends.source = fds[0], ends.source_err = -1, ends.is_pty = true;
     if (!c || c->kind != CHAN_SESSION || c->started || fds[0] < 0 || pump_attach(f->pump, say->chan, &ends) != ERR_NONE) {
         fds_close(fds);
@@ -277,12 +278,39 @@ static void close_when_over(struct face *f, uint32_t chan)
     if (c->kind == CHAN_SESSION && c->exited && c->ended) chan_close(f->conn, chan);
 }
 
+static void eof_leave(struct face *f, uint32_t chan)
+{
+    f->chans[chan].eof_at_us = 0;
+    chan_eof(f->conn, chan);
+}
+
+/* A command's end shows here first, by its pipes, and a moment later by the warden's word. Peers like plink and dbclient close the
+ * channel at EOF and so would miss the status: EOF waits for it, but not for long, as a command may close its output and live on. */
+enum { EOF_GRACE_US = 100000 };
+
 void face_sources_ended(struct face *f, uint32_t chan)
 {
     struct face_chan *c = chan_of(f, chan);
     if (!c) return;
     c->ended = true, c->master = -1;
+    if (c->kind == CHAN_SESSION && !c->exited) {
+        c->eof_at_us = pump_now_us() + EOF_GRACE_US;
+        face_alarm(f);
+        return;
+    }
+    if (c->kind == CHAN_SESSION) eof_leave(f, chan);
     close_when_over(f, chan);
+}
+
+uint64_t face_eof_due(struct face *f, uint64_t now_us)
+{
+    uint64_t next = UINT64_MAX;
+    for (uint32_t i = 0; i < CHANS_MAX; i++) {
+        const struct face_chan *c = &f->chans[i];
+        if (c->eof_at_us && c->eof_at_us <= now_us) eof_leave(f, i);
+        if (c->eof_at_us && c->eof_at_us < next) next = c->eof_at_us;
+    }
+    return next;
 }
 
 void face_exit(struct face *f, const struct say_exit *say)
@@ -300,6 +328,7 @@ void face_exit(struct face *f, const struct say_exit *say)
     } else {
         chan_exit_status(f->conn, say->chan, say->status);
     }
+    if (c->eof_at_us) eof_leave(f, say->chan);
     close_when_over(f, say->chan);
 }
 
