@@ -62,11 +62,31 @@ void keccak_init(struct keccak *k, unsigned rate)
     *k = (struct keccak){.rate = rate};
 }
 
+static inline uint64_t load(const uint8_t *p)
+{
+    uint64_t v = 0;
+    for (unsigned i = 0; i < 8; i++) v |= (uint64_t)p[i] << 8 * i;
+    return v;
+}
+
+static inline void store(uint8_t *p, uint64_t v)
+{
+    for (unsigned i = 0; i < 8; i++) p[i] = (uint8_t)(v >> 8 * i);
+}
+
+/* Is the next piece a whole lane? Most are. */
+static inline bool whole_lane(const struct keccak *k, size_t n)
+{
+    return k->pos % 8 == 0 && n >= 8;
+}
+
 void keccak_absorb(struct keccak *k, struct bytes in)
 {
-    for (size_t i = 0; i < in.n; i++) {
-        k->lane[k->pos / 8] ^= (uint64_t)in.p[i] << 8 * (k->pos % 8);
-        if (++k->pos == k->rate) permute(k->lane), k->pos = 0;
+    for (unsigned n; in.n; in.p += n, in.n -= n) {
+        n = whole_lane(k, in.n) ? 8 : 1;
+        k->lane[k->pos / 8] ^= n == 8 ? load(in.p) : (uint64_t)in.p[0] << 8 * (k->pos % 8);
+        k->pos += n;
+        if (k->pos == k->rate) permute(k->lane), k->pos = 0;
     }
 }
 
@@ -79,10 +99,12 @@ void keccak_end(struct keccak *k, uint8_t suffix)
 
 void keccak_squeeze(struct keccak *k, struct span out)
 {
-    for (size_t i = 0; i < out.n; i++) {
+    for (unsigned n; out.n; out.p += n, out.n -= n) {
         if (k->pos == k->rate) permute(k->lane), k->pos = 0;
-        out.p[i] = (uint8_t)(k->lane[k->pos / 8] >> 8 * (k->pos % 8));
-        k->pos++;
+        n = whole_lane(k, out.n) ? 8 : 1;
+        if (n == 8) store(out.p, k->lane[k->pos / 8]);
+        else out.p[0] = (uint8_t)(k->lane[k->pos / 8] >> 8 * (k->pos % 8));
+        k->pos += n;
     }
 }
 
