@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* ML-KEM by our own code: for a libcrypto that has none (before 3.5). The other choice is kem_mlkem_libcrypto.c. */
 #include "kem.h"
 
 static enum err ml_keygen(const struct kem *kem, const struct random *random, uint8_t *public_key, uint8_t *secret_key)
@@ -27,24 +28,3 @@ static enum err ml_decaps(const struct kem *kem, const uint8_t *secret_key, cons
 
 const struct kem kem_mlkem768 = {&mlkem_768, 1184, 1088, ml_keygen, ml_encaps, ml_decaps};
 const struct kem kem_mlkem1024 = {&mlkem_1024, 1568, 1568, ml_keygen, ml_encaps, ml_decaps};
-
-static enum err ntru_keygen(const struct kem *kem, const struct random *random, uint8_t *public_key, uint8_t *secret_key)
-{
-    (void)kem;
-    return sntrup761_keygen(random, public_key, secret_key);
-}
-
-static enum err ntru_encaps(const struct kem *kem, const struct random *random, const uint8_t *public_key, uint8_t *ciphertext,
-                            uint8_t shared[KEM_SHARED])
-{
-    (void)kem;
-    return sntrup761_encaps(random, public_key, ciphertext, shared);
-}
-
-static enum err ntru_decaps(const struct kem *kem, const uint8_t *secret_key, const uint8_t *ciphertext, uint8_t shared[KEM_SHARED])
-{
-    (void)kem;
-    return sntrup761_decaps(secret_key, ciphertext, shared);
-}
-
-const struct kem kem_sntrup761 = {NULL, SNTRUP761_PUBLIC, SNTRUP761_CIPHER, ntru_keygen, ntru_encaps, ntru_decaps};
