@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* Private key files in OpenSSH's own format (PROTOCOL.key): armour, clear half, encrypted section. */
-#include "base/text.h"
+#include "armour.h"
 #include "key_type.h"
+#include "pem.h"
 
-#define BEGIN       "-----BEGIN OPENSSH PRIVATE KEY-----"
-#define END         "-----END OPENSSH PRIVATE KEY-----"
+#define LABEL       "OPENSSH PRIVATE KEY"
 #define MAGIC       "openssh-key-v1" /* followed by NUL */
 #define LINE_WIDTH  70
 #define SALT_LEN    16
@@ -20,52 +20,6 @@ struct envelope {
     struct bytes public_blob;
     struct bytes section, tag;
 };
-
-/* ---- armour ---- */
-
-static bool is_blank(uint8_t c)
-{
-    return c == '\n' || c == '\r' || c == ' ' || c == '\t';
-}
-
-/* The decoded bytes between the BEGIN and END lines. Only white space may follow. */
-static enum err armour_parse(struct bytes text, struct wr *out)
-{
-    if (text.n > KEY_FILE_MAX) return ERR_TOO_LONG;
-    if (!bytes_starts(text, BEGIN)) return bytes_starts(text, "-----BEGIN ") ? ERR_UNSUPPORTED : ERR_FORMAT;
-    struct bytes body = bytes_of(text.p + sizeof BEGIN - 1, text.n - (sizeof BEGIN - 1));
-    const uint8_t *end = memmem(body.p, body.n, "\n" END, sizeof END);
-    if (!end) return ERR_TRUNCATED;
-    body.n = (size_t)(end - body.p);
-    for (const uint8_t *p = end + sizeof END; p < text.p + text.n; p++)
-        if (!is_blank(*p)) return ERR_TRAILING;
-
-    struct wr flat CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
-    while (body.n) { /* line by line, so that no step depends on the secret characters */
-        const uint8_t *nl = memchr(body.p, '\n', body.n);
-        size_t n = nl ? (size_t)(nl - body.p) : body.n, keep = n;
-        while (keep && is_blank(body.p[keep - 1])) keep--;
-        wr_raw(&flat, bytes_of(body.p, keep));
-        n += nl != NULL;
-        body.p += n, body.n -= n;
-    }
-    TRY(wr_done(&flat));
-    return base64_parse(wr_bytes(&flat), out);
-}
-
-static void armour_write(struct wr *w, struct bytes data)
-{
-    struct wr text CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
-    base64_write(&text, data);
-    wr_text(w, BEGIN "\n");
-    for (size_t at = 0; at < text.n; at += LINE_WIDTH) {
-        size_t n = text.n - at < LINE_WIDTH ? text.n - at : LINE_WIDTH;
-        wr_raw(w, bytes_of(text.p + at, n));
-        wr_u8(w, '\n');
-    }
-    wr_text(w, END "\n");
-    if (wr_done(&text) != ERR_NONE) wr_fail(w, wr_done(&text));
-}
 
 /* ---- envelope ---- */
 
@@ -140,11 +94,19 @@ static enum err section_parse(struct bytes section, bool encrypted, size_t block
     return ERR_NONE;
 }
 
+/* The decoded file; a kind of armour that is not ours is told from garbage. */
+static enum err decode(struct bytes text, struct wr *out)
+{
+    if (!armour_is(text, LABEL)) return bytes_starts(text, "-----BEGIN ") ? ERR_UNSUPPORTED : ERR_FORMAT;
+    return armour_parse(text, LABEL, out);
+}
+
 enum err privkey_file_parse(struct bytes text, struct bytes passphrase, struct privkey **out, struct wr *comment)
 {
     struct wr data CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
     struct envelope e;
-    TRY(armour_parse(text, &data));
+    if (pem_is(text)) return pem_parse(text, out);
+    TRY(decode(text, &data));
     TRY(envelope_parse(wr_bytes(&data), &e));
     if (e.cipher && passphrase.n == 0) return ERR_PASSPHRASE;
 
@@ -175,7 +137,12 @@ enum err privkey_file_public(struct bytes text, struct pubkey **out)
 {
     struct wr data CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
     struct envelope e;
-    TRY(armour_parse(text, &data));
+    if (pem_is(text)) {
+        struct privkey *k CLEANUP(privkey_drop) = NULL;
+        TRY(pem_parse(text, &k));
+        return pubkey_parse(pubkey_blob(k->pub), out);
+    }
+    TRY(decode(text, &data));
     TRY(envelope_parse(wr_bytes(&data), &e));
     return pubkey_parse(e.public_blob, out);
 }
@@ -184,7 +151,14 @@ bool privkey_file_encrypted(struct bytes text)
 {
     struct wr data CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
     struct envelope e;
-    return armour_parse(text, &data) == ERR_NONE && envelope_parse(wr_bytes(&data), &e) == ERR_NONE && e.cipher;
+    if (pem_is(text)) return pem_is_encrypted(text);
+    return decode(text, &data) == ERR_NONE && envelope_parse(wr_bytes(&data), &e) == ERR_NONE && e.cipher;
+}
+
+enum privkey_format privkey_file_format(struct bytes text)
+{
+    if (!pem_is(text)) return PRIVKEY_OPENSSH;
+    return bytes_starts(text, "-----BEGIN PRIVATE KEY") || bytes_starts(text, "-----BEGIN ENCRYPTED") ? PRIVKEY_PKCS8 : PRIVKEY_PEM;
 }
 
 static enum err section_write(const struct privkey *k, struct bytes comment, size_t block, const struct random *random,
@@ -210,6 +184,8 @@ enum err privkey_file_write(const struct privkey *k, struct bytes comment, const
     uint8_t salt[SALT_LEN], tag[32] = {0};
     if (how->passphrase.n && !c) return ERR_UNSUPPORTED;
     if (rounds > BCRYPT_ROUNDS_MAX) return ERR_RANGE;
+    if (how->format != PRIVKEY_OPENSSH && k->type != &key_type_ed25519)
+        return how->passphrase.n ? ERR_UNSUPPORTED : pem_write(k, how->format, out);
 
     struct wr section CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX / 2);
     TRY(section_write(k, comment, c ? c->block_len : PLAIN_BLOCK, random, &section));
@@ -234,6 +210,6 @@ enum err privkey_file_write(const struct privkey *k, struct bytes comment, const
     wr_string(&data, wr_bytes(&section));
     wr_raw(&data, bytes_of(tag, c ? c->tag_len : 0));
     TRY(wr_done(&data));
-    armour_write(out, wr_bytes(&data));
+    armour_write(out, LABEL, LINE_WIDTH, wr_bytes(&data));
     return wr_done(out);
 }

@@ -127,6 +127,30 @@ def ciphers(pair, cipher):
         pair.empty()
 
 
+def other_formats(pair):
+    """PEM and PKCS#8 without a passphrase: each reads the other's, openssl reads ours, and -p converts there and back."""
+    for kind, form in itertools.product(KINDS, ["PEM", "PKCS8"]):
+        for maker, other in (pair.ours, pair.theirs), (pair.theirs, pair.ours):
+            pair.empty()
+            same(maker.run("-q", *kind, "-m", form, "-N", "", "-C", "c", "-f", "k")[0], 0, "make")
+            for name in "k", "k.pub":
+                shutil.copy2(f"{maker.folder}/{name}", f"{other.folder}/{name}")
+            pair.run("-y", "-f", "k")
+            pair.run("-l", "-f", "k")
+            os.unlink(f"{maker.folder}/k.pub"), os.unlink(f"{other.folder}/k.pub")
+            pair.run("-l", "-f", "k")
+            if kind[1] == "ed25519":
+                continue
+            if maker is pair.ours:
+                same(pair.ours.place.run([programs.foreign("openssl"), "pkey", "-check", "-noout", "-in", f"{maker.folder}/k"]).returncode,
+                     0, f"openssl on our {form}")
+            pair.run("-p", "-N", "", "-m", form, "-f", "k")         # the same bytes again: there is one way to write them
+            pair.run("-c", "-C", "", "-m", form, "-f", "k")
+            want, got = pair.theirs.run("-p", "-N", "", "-f", "k"), pair.ours.run("-p", "-N", "", "-f", "k")
+            same(got, want, "-p to OpenSSH's format")
+            pair.run("-y", "-f", "k", files=False)
+
+
 def random_hosts():
     one = lambda: RANDOM.choice(["", "", "", "!"]) + RANDOM.choice(HOSTS + ["*", "a*", "?", "host.*"])
     return ",".join(one() for _ in range(RANDOM.choice([1, 1, 1, 2, 3])))
@@ -236,6 +260,8 @@ def main():
         for cipher in CIPHERS:
             with tap.case(f"{cipher} files open both ways"):
                 ciphers(pair, cipher)
+        with tap.case("PEM and PKCS#8 keys of all types, both ways"):
+            other_formats(pair)
         with tap.case("-F, -l -F, -R on 60 random known_hosts files (300 comparisons)"):
             find_and_remove(pair, publics, 60)
         with tap.case("-H on 25 random known_hosts files: each finds what the other hashed"):

@@ -46,6 +46,20 @@ static BIGNUM *crt_exponent(struct bytes d_bytes, struct bytes prime)
     return NULL;
 }
 
+static enum err crt_bytes(struct bytes d, struct bytes prime, struct secret *out)
+{
+    BIGNUM *bn CLEANUP(bn_clear) = crt_exponent(d, prime);
+    if (!bn) return ERR_CRYPTO;
+    TRY(secret_new(out, prime.n));
+    return BN_bn2binpad(bn, out->p, (int)out->n) == (int)out->n ? ERR_NONE : ERR_CRYPTO;
+}
+
+enum err rsa_crt(const struct rsa_private *key, struct secret *dp, struct secret *dq)
+{
+    TRY(crt_bytes(key->d, key->p, dp));
+    return crt_bytes(key->d, key->q, dq);
+}
+
 static EVP_PKEY *private_key(const struct rsa_private *k)
 {
     struct numbers list CLEANUP(numbers_clear) = {0};

@@ -86,6 +86,51 @@ static void every_type_and_cipher_goes_round(void **state)
     }
 }
 
+static void pem_and_pkcs8_go_round(void **state)
+{
+    (void)state;
+    static const char *const types[] = {"ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-ed25519"};
+    for (size_t t = 0; t < COUNT_OF(types); t++)
+        for (int f = PRIVKEY_PEM; f <= PRIVKEY_PKCS8; f++) {
+            struct privkey *k CLEANUP(privkey_drop) = NULL, *back CLEANUP(privkey_drop) = NULL;
+            struct wr text CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX), none CLEANUP(wr_clear) = wr_heap(10);
+            struct privkey_file_how how = {.format = (enum privkey_format)f};
+            bool own = strcmp(types[t], "ssh-ed25519") == 0;
+            assert_int_equal(privkey_generate(types[t], 1024, &random_libcrypto, &k), ERR_NONE);
+            assert_int_equal(privkey_file_write(k, bytes_of(NULL, 0), &how, &random_libcrypto, &text), ERR_NONE);
+            assert_int_equal(privkey_file_format(wr_bytes(&text)), own ? PRIVKEY_OPENSSH : how.format);
+            assert_int_equal(privkey_file_parse(wr_bytes(&text), bytes_of(NULL, 0), &back, &none), ERR_NONE);
+            assert_true(bytes_equal(pubkey_blob(privkey_public(k)), pubkey_blob(privkey_public(back))));
+            how.passphrase = BYTES_LIT("x"), how.rounds = 1;
+            assert_int_equal(privkey_file_write(k, bytes_of(NULL, 0), &how, &random_libcrypto, &text), own ? ERR_NONE : ERR_UNSUPPORTED);
+        }
+}
+
+/* Every cut and every flipped bit of a PEM key: an error, or the same key. */
+static void spoiled_pem_never_gives_another_key(void **state)
+{
+    (void)state;
+    static const char *const types[] = {"ssh-rsa", "ecdsa-sha2-nistp256"};
+    for (size_t t = 0; t < COUNT_OF(types); t++)
+        for (int f = PRIVKEY_PEM; f <= PRIVKEY_PKCS8; f++) {
+            struct privkey *k CLEANUP(privkey_drop) = NULL;
+            struct wr text CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
+            struct privkey_file_how how = {.format = (enum privkey_format)f};
+            assert_int_equal(privkey_generate(types[t], 1024, &random_libcrypto, &k), ERR_NONE);
+            assert_int_equal(privkey_file_write(k, bytes_of(NULL, 0), &how, &random_libcrypto, &text), ERR_NONE);
+            wr_u8(&text, 0);
+            for (size_t i = 0; i + 1 < text.n; i++) {
+                struct privkey *back CLEANUP(privkey_drop) = NULL, *cut CLEANUP(privkey_drop) = NULL;
+                uint8_t was = text.p[i];
+                if (i + 3 < text.n) assert_int_not_equal(privkey_file_parse(bytes_of(text.p, i), bytes_of(NULL, 0), &cut, NULL), ERR_NONE);
+                text.p[i] ^= (uint8_t)(1 << i % 7);
+                if (privkey_file_parse(bytes_of(text.p, text.n - 1), bytes_of(NULL, 0), &back, NULL) == ERR_NONE)
+                    assert_true(bytes_equal(pubkey_blob(privkey_public(k)), pubkey_blob(privkey_public(back))));
+                text.p[i] = was;
+            }
+        }
+}
+
 /* ---- spoiled files ---- */
 
 static void armour(struct wr *w, struct bytes data)
@@ -176,6 +221,12 @@ static void other_files_are_named_as_such(void **state)
         {"\n", ERR_FORMAT},
         {SAMPLE_PUB "\n", ERR_FORMAT},
         {"-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIE\n-----END ENCRYPTED PRIVATE KEY-----\n", ERR_UNSUPPORTED},
+        {"-----BEGIN DSA PRIVATE KEY-----\nMIIE\n-----END DSA PRIVATE KEY-----\n", ERR_UNSUPPORTED},
+        {"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIE\n-----END RSA PRIVATE KEY-----\n", ERR_UNSUPPORTED},
+        {"-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\n", ERR_TRUNCATED},
+        {"-----BEGIN RSA PRIVATE KEY-----\n-----END RSA PRIVATE KEY-----\n", ERR_TRUNCATED},
+        {"-----BEGIN EC PRIVATE KEY-----\nMAA=\n-----END EC PRIVATE KEY-----\n", ERR_FORMAT},
+        {"-----BEGIN PRIVATE KEY-----\nMIL//w==\n-----END PRIVATE KEY-----\n", ERR_TRUNCATED},
         {"-----BEGIN OPENSSH PRIVATE KEY-----\n", ERR_TRUNCATED},
         {"-----BEGIN OPENSSH PRIVATE KEY-----\n-----END OPENSSH PRIVATE KEY-----\n", ERR_TRUNCATED},
         {"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\nx", ERR_TRAILING},
@@ -196,6 +247,8 @@ int main(void)
         cmocka_unit_test(a_wrong_passphrase_is_told_apart),
         cmocka_unit_test(line_ends_and_spaces_do_not_matter),
         cmocka_unit_test(every_type_and_cipher_goes_round),
+        cmocka_unit_test(pem_and_pkcs8_go_round),
+        cmocka_unit_test(spoiled_pem_never_gives_another_key),
         cmocka_unit_test(cut_or_flipped_files_never_give_another_key),
         cmocka_unit_test(the_clear_half_must_be_the_keys_own),
         cmocka_unit_test(kdf_rounds_are_bounded),

@@ -6,13 +6,6 @@
 #include "base/limits.h"
 #include "keygen.h"
 
-/* PEM and PKCS8 are no formats of ours; ed25519 keys are never stored in them. */
-static void need_format(const struct options *o, const struct identity *id)
-{
-    if (o->format && strcmp(pubkey_type(privkey_public(id->key)), "ssh-ed25519") != 0)
-        fatal("key file format %s is not available in this version", o->format);
-}
-
 int job_change_passphrase(struct options *o)
 {
     struct identity id CLEANUP(identity_drop) = {0};
@@ -21,15 +14,17 @@ int job_change_passphrase(struct options *o)
     need_existing(o);
     enum err e = identity_load(o, o->passphrase, "Enter old passphrase: ", &id);
     if (e != ERR_NONE) fatal("Failed to load key %s: %s", o->file, reason(e));
-    need_format(o, &id);
-    printf("Key has comment '");
-    print_text(wr_bytes(&id.comment));
-    printf("'\n");
+    if (id.format == PRIVKEY_OPENSSH) {
+        printf("Key has comment '");
+        print_text(wr_bytes(&id.comment));
+        printf("'\n");
+    }
     if (!o->new_passphrase)
         passphrase_new("Enter new passphrase (empty for no passphrase): ", "Pass phrases do not match.  Try again.", false,
                        &fresh);
     else if (secret_copy(&fresh, bytes_str(o->new_passphrase)) != ERR_NONE)
         fatal("memory allocation failed");
+    need_format(o, pubkey_type(privkey_public(id.key)), secret_bytes(&fresh));
     e = private_save(o, id.key, secret_bytes(&fresh), wr_bytes(&id.comment), o->file);
     if (e != ERR_NONE) {
         say("Saving key \"%s\" failed: %s", o->file, reason(e));
@@ -62,11 +57,12 @@ int job_change_comment(struct options *o)
         say("Comments are only supported for keys stored in the new format (-o).");
         return 1;
     }
-    printf("Old comment: ");
+    bool has_comment = id.format == PRIVKEY_OPENSSH;
+    printf(has_comment ? "Old comment: " : "No existing comment");
     print_text(wr_bytes(&id.comment));
     printf("\n");
     comment_ask(o, comment);
-    if (bytes_is(wr_bytes(&id.comment), comment)) {
+    if (has_comment && bytes_is(wr_bytes(&id.comment), comment)) {
         printf("No change to comment\n");
         return 0;
     }

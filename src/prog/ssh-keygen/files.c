@@ -89,6 +89,7 @@ enum err identity_load(const struct options *o, const char *given, const char *p
         e = privkey_file_parse(secret_bytes(&text), secret_bytes(&id.passphrase), &id.key, &id.comment);
     }
     TRY(e);
+    id.format = privkey_file_format(secret_bytes(&text));
     *out = id;
     id = (struct identity){0};
     return ERR_NONE;
@@ -118,11 +119,18 @@ void passphrase_new(const char *prompt, const char *mismatch, bool again, struct
 
 /* ---- saving ---- */
 
+void need_format(const struct options *o, const char *type, struct bytes passphrase)
+{
+    /* ed25519 keys are in OpenSSH's format whatever was asked for */
+    if (o->format != PRIVKEY_OPENSSH && passphrase.n && strcmp(type, "ssh-ed25519") != 0)
+        fatal("a passphrase with key file format %s is not available in this version", o->format == PRIVKEY_PEM ? "PEM" : "PKCS8");
+}
+
 enum err private_save(const struct options *o, const struct privkey *k, struct bytes passphrase, struct bytes comment,
                       const char *path)
 {
     struct wr text CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
-    struct privkey_file_how how = {.passphrase = passphrase, .cipher = o->cipher, .rounds = o->rounds};
+    struct privkey_file_how how = {.format = o->format, .passphrase = passphrase, .cipher = o->cipher, .rounds = o->rounds};
     TRY(privkey_file_write(k, comment, &how, &random_libcrypto, &text));
     return atomic_file_write(path, wr_bytes(&text), 0600);
 }

@@ -19,7 +19,7 @@ struct options {
     const char *comment;                    /* -C */
     const char *type;                       /* -t */
     const char *cipher;                     /* -Z */
-    const char *format;                     /* -m, when it is not the one we have */
+    enum privkey_format format;             /* -m, for private keys */
     size_t bits;                            /* -b; 0: the type's default */
     uint32_t rounds;                        /* -a; 0: default */
     unsigned verbose;
@@ -47,6 +47,7 @@ struct identity {
     struct privkey *key;
     struct wr comment;
     struct secret passphrase;               /* the one that opened it; empty: none */
+    enum privkey_format format;
 };
 void identity_drop(struct identity *id);
 /* Read o->file, ask for the passphrase where needed (given: -P or the like, else prompt). */
@@ -56,6 +57,8 @@ MUST_USE enum err private_read(const char *path, struct secret *out);
 /* A new passphrase, typed twice (each prompt once; `again`: until both are equal, else exit 1). */
 void passphrase_new(const char *prompt, const char *mismatch, bool again, struct secret *out);
 
+/* Stops when a key of this type cannot be written in the format that -m asked for. */
+void need_format(const struct options *o, const char *type, struct bytes passphrase);
 MUST_USE enum err private_save(const struct options *o, const struct privkey *k, struct bytes passphrase, struct bytes comment,
                                const char *path);
 MUST_USE enum err public_save(const struct pubkey *k, struct bytes comment, const char *path);

@@ -69,8 +69,9 @@ static uint64_t number(const char *text, uint64_t least, uint64_t most, const ch
 static void take_format(struct options *o, const char *name)
 {
     if (strcasecmp(name, "RFC4716") == 0 || strcasecmp(name, "ssh2") == 0) return;
-    if (strcasecmp(name, "PKCS8") != 0 && strcasecmp(name, "PEM") != 0) fatal("Unsupported conversion format \"%s\"", name);
-    o->format = name;
+    if (strcasecmp(name, "PKCS8") == 0) o->format = PRIVKEY_PKCS8;
+    else if (strcasecmp(name, "PEM") == 0) o->format = PRIVKEY_PEM;
+    else fatal("Unsupported conversion format \"%s\"", name);
 }
 
 static void take_file(struct options *o, const char *name)

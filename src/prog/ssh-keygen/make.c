@@ -108,7 +108,6 @@ int job_make(struct options *o)
     char comment[KEY_COMMENT_MAX], public_path[PATH_MAX + 4];
     const char *name = o->type ? o->type : "ed25519";
     const char *type = type_resolve(name, &o->bits);
-    if (o->format && strcmp(type, "ssh-ed25519") != 0) fatal("key file format %s is not available in this version", o->format);
     if (!o->quiet) printf("Generating public/private %s key pair.\n", name);
     fflush(stdout);
     enum err e = privkey_generate(type, o->bits, &random_libcrypto, &key);
@@ -118,6 +117,7 @@ int job_make(struct options *o)
     folder_make(o);
     overwrite_confirm(o->file);
     passphrase_get(o, &passphrase);
+    need_format(o, type, secret_bytes(&passphrase));
     comment_get(o, comment);
     e = private_save(o, key, secret_bytes(&passphrase), bytes_str(comment), o->file);
     if (e != ERR_NONE) {

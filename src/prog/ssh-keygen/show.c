@@ -52,7 +52,7 @@ static struct pubkey *public_beside(const char *path, struct wr *comment)
 static bool comment_inside(const char *path, struct privkey **priv, struct wr *comment)
 {
     struct secret text CLEANUP(secret_clear) = {0};
-    return private_read(path, &text) == ERR_NONE &&
+    return private_read(path, &text) == ERR_NONE && privkey_file_format(secret_bytes(&text)) == PRIVKEY_OPENSSH &&
            privkey_file_parse(secret_bytes(&text), bytes_of(NULL, 0), priv, comment) == ERR_NONE;
 }
 

@@ -53,12 +53,17 @@ const struct pubkey *privkey_public(const struct privkey *k);
 /* Appends a signature blob (string alg, string sig), ready to be sent as a string. */
 MUST_USE enum err privkey_sign(const struct privkey *k, const struct sig_alg *alg, struct bytes msg, struct wr *out);
 
-/* openssh-key-v1 (PROTOCOL.key). parse: text of a whole file; `comment` gets the comment, raw. ERR_PASSPHRASE: encrypted and
- * passphrase is empty or wrong (private_file_encrypted() tells which). */
+/* openssh-key-v1 (PROTOCOL.key), and without a passphrase PEM (RFC 8017 A.1.2, RFC 5915) and PKCS#8 (RFC 5958). parse: text of a whole
+ * file; `comment` gets the comment, raw (PEM and PKCS#8 have none). ERR_PASSPHRASE: encrypted and passphrase is empty or wrong
+ * (privkey_file_encrypted() tells which). ERR_UNSUPPORTED: a cipher, KDF or format that is not ours, as encrypted PEM. */
 MUST_USE enum err privkey_file_parse(struct bytes text, struct bytes passphrase, struct privkey **out, struct wr *comment);
-MUST_USE enum err privkey_file_public(struct bytes text, struct pubkey **out);   /* the clear half of an openssh-key-v1 file */
+MUST_USE enum err privkey_file_public(struct bytes text, struct pubkey **out);   /* the clear half, or of an unencrypted PEM the key's own */
 bool privkey_file_encrypted(struct bytes text);
+/* ed25519 keys are always written in OpenSSH's format, as OpenSSH does. */
+enum privkey_format { PRIVKEY_OPENSSH, PRIVKEY_PEM, PRIVKEY_PKCS8 };
+enum privkey_format privkey_file_format(struct bytes text);     /* by its first line only */
 struct privkey_file_how {
+    enum privkey_format format; /* PEM, PKCS8: only without a passphrase (ERR_UNSUPPORTED), and the comment is lost */
     struct bytes passphrase;    /* empty: not encrypted */
     const char *cipher;         /* NULL: aes256-ctr */
     uint32_t rounds;            /* 0: 24 */
