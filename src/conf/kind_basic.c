@@ -6,8 +6,9 @@
 
 /* ---- words ---- */
 
-static const struct word flag_word[] = {{"yes", 1}, {"true", 1}, {"no", 0}, {"false", 0}, {NULL, 0}};
-static const struct words flag_words = {flag_word, NULL, NULL};
+/* sshd_config knows yes and no only */
+static const struct word flag_word[] = {{"yes", 1}, {"no", 0}, {NULL, 0}}, client_flag_word[] = {{"yes", 1}, {"no", 0}, {"true", 1}, {"false", 0}, {NULL, 0}};
+static const struct words flag_words = {flag_word, NULL, NULL}, client_flag_words = {client_flag_word, NULL, NULL};
 
 enum err option_words_find(struct line *l, const struct words *ws, int *out)
 {
@@ -18,7 +19,11 @@ enum err option_words_find(struct line *l, const struct words *ws, int *out)
             *out = w->value;
             return ERR_NONE;
         }
-    if (ws->bad_before) return option_bad(l, "%s%s%s", ws->bad_before, text, ws->bad_after);
+    if (ws->bad_before) {
+        size_t n = strcspn(ws->bad_before, "\1");      /* \1 stands for the keyword as written */
+        bool named = ws->bad_before[n] != 0;
+        return option_bad(l, "%.*s%s%s%s%s", (int)n, ws->bad_before, named ? l->keyword : "", named ? ws->bad_before + n + 1 : "", text, ws->bad_after);
+    }
     return option_bad(l, "unsupported option \"%s\".", text);
 }
 
@@ -29,22 +34,22 @@ const char *option_words_name(const struct words *ws, int value)
     return "UNKNOWN";
 }
 
-static const struct words *flag_set(const struct option *o)
+static const struct words *flag_set(const struct option *o, bool server)
 {
-    return o->arg ? o->arg : &flag_words;
+    return o->arg ? o->arg : server ? &flag_words : &client_flag_words;
 }
 
 static enum err flag_parse(struct line *l, const struct option *o, void *conf)
 {
     int v;
-    TRY(option_words_find(l, flag_set(o), &v));
+    TRY(option_words_find(l, flag_set(o, l->server), &v));
     *FIELD(conf, bool, o->at) = v != 0;
     return ERR_NONE;
 }
 
 static void flag_dump(const struct option *o, const void *conf, struct wr *out)
 {
-    option_dump_value(o, option_words_name(flag_set(o), *FIELD_CONST(conf, bool, o->at)), out);
+    option_dump_value(o, option_words_name(flag_set(o, true), *FIELD_CONST(conf, bool, o->at)), out);
 }
 
 const struct kind kind_flag = {.size = sizeof(bool), .parse = flag_parse, .dump = flag_dump};
@@ -64,7 +69,7 @@ const struct kind kind_word = {.size = sizeof(int), .parse = words_parse, .dump 
 /* ---- logs ---- */
 
 static const struct word level_word[] = {
-    {"QUIET", CONF_LOG_QUIET}, {"FATAL", CONF_LOG_FATAL}, {"ERROR", CONF_LOG_ERROR}, {"INFO", CONF_LOG_INFO}, {"VERBOSE", CONF_LOG_VERBOSE},
+    {"SILENT", CONF_LOG_QUIET}, {"QUIET", CONF_LOG_QUIET}, {"FATAL", CONF_LOG_FATAL}, {"ERROR", CONF_LOG_ERROR}, {"INFO", CONF_LOG_INFO}, {"VERBOSE", CONF_LOG_VERBOSE},
     {"DEBUG", CONF_LOG_DEBUG1}, {"DEBUG1", CONF_LOG_DEBUG1}, {"DEBUG2", CONF_LOG_DEBUG2}, {"DEBUG3", CONF_LOG_DEBUG3}, {NULL, 0},
 };
 static const struct word facility_word[] = {
@@ -82,7 +87,7 @@ static enum err level_parse(struct line *l, const struct option *o, void *conf)
 
 static void level_dump(const struct option *o, const void *conf, struct wr *out)
 {
-    option_dump_value(o, conf_log_level_name(*FIELD_CONST(conf, int, o->at)), out);
+    option_dump_value(o, option_words_name(&level_words, *FIELD_CONST(conf, int, o->at)), out);
 }
 
 static enum err facility_parse(struct line *l, const struct option *o, void *conf)
@@ -120,13 +125,13 @@ enum err conf_syslog_facility(const char *name, int *out)
 
 const char *conf_log_level_name(int level)
 {
-    return level == CONF_LOG_DEBUG1 ? "DEBUG1" : option_words_name(&level_words, level);
+    return level == CONF_LOG_QUIET ? "QUIET" : level == CONF_LOG_DEBUG1 ? "DEBUG1" : option_words_name(&level_words, level);
 }
 
 static enum err fingerprint_parse(struct line *l, const struct option *o, void *conf)
 {
     static const struct word word[] = {{"MD5", CONF_FP_MD5}, {"SHA256", CONF_FP_SHA256}, {NULL, 0}};
-    const struct words ws = {word, l->server ? "Invalid FingerprintHash algorithm \"" : "Invalid hash algorithm \"", "\"."};
+    const struct words ws = {word, l->server ? "Invalid \1 algorithm \"" : "Invalid hash algorithm \"", "\"."};
     return option_words_find(l, &ws, FIELD(conf, int, o->at));
 }
 
@@ -214,7 +219,7 @@ static enum err mask_parse(struct line *l, const struct option *o, void *conf)
     uint32_t v = 0;
     TRY(option_need(l, &word));
     for (const char *p = word; *p; p++) {
-        if (*p < '0' || *p > '7' || v > 077) return l->server ? option_bad(l, "Invalid %s.", o->name) : option_bad(l, "Bad mask.");
+        if (*p < '0' || *p > '7' || v > 077) return l->server ? option_bad(l, "Invalid %s.", l->keyword) : option_bad(l, "Bad mask.");
         v = v << 3 | (uint32_t)(*p - '0');
     }
     *FIELD(conf, uint32_t, o->at) = v;

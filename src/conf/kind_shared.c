@@ -13,11 +13,12 @@ static enum err rekey_parse(struct line *l, const struct option *o, void *conf)
     const char *word;
     struct conf_rekey v = {0};
     TRY(option_need(l, &word));
-    enum err e = conf_size_bytes(bytes_str(word), &v.bytes);
+    bool minus = word[0] == '-';
+    enum err e = conf_size_bytes(bytes_str(word + minus), &v.bytes);
     if (e != ERR_NONE)
-        return option_bad(l, "Bad %snumber '%s': %s", l->server ? "RekeyLimit " : "", word,
+        return option_bad(l, "Bad %s%snumber '%s': %s", l->server ? l->keyword : "", l->server ? " " : "", word,
                         e == ERR_RANGE ? "Numerical result out of range" : "Invalid argument");
-    if (v.bytes && v.bytes < REKEY_LEAST) return option_bad(l, "RekeyLimit too small");
+    if (minus || (v.bytes && v.bytes < REKEY_LEAST)) return option_bad(l, "%s too small", l->server ? l->keyword : o->name);
     word = option_word(l);
     if (word && !conf_word_is(word, "none") && conf_time_s(bytes_str(word), &v.time_s) != ERR_NONE) return option_bad(l, "invalid time value.");
     *FIELD(conf, struct conf_rekey, o->at) = v;
@@ -44,7 +45,7 @@ static const struct word tos_word[] = {
     /* type of service words of RFC 1349: OpenSSH 10.1 and later take them and leave the system's default */
     {"lowdelay", CONF_TOS_NONE}, {"throughput", CONF_TOS_NONE}, {"reliability", CONF_TOS_NONE}, {NULL, 0},
 };
-static const struct words tos_words = {tos_word, "Bad IPQoS value: ", ""};
+static const struct words tos_words = {tos_word, "Bad IPQoS value: ", ""}, tos_words_server = {tos_word, "Bad \1 value: ", ""};
 
 static bool tos_number(const char *text, int *out)
 {
@@ -70,7 +71,7 @@ static enum err tos_parse(struct line *l, int *out)
         l->used++;
         return ERR_NONE;
     }
-    return option_words_find(l, &tos_words, out);
+    return option_words_find(l, l->server ? &tos_words_server : &tos_words, out);
 }
 
 static enum err ipqos_parse(struct line *l, const struct option *o, void *conf)

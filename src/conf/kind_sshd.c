@@ -27,7 +27,7 @@ static enum err startups_parse(struct line *l, const struct option *o, void *con
     TRY(option_need(l, &word));
     size_t n = colon_numbers(word, v, 3);
     if (n == 1) v[1] = 30, v[2] = v[0];
-    if ((n != 1 && n != 3) || v[0] < 1 || v[0] > v[2] || v[1] < 1 || v[1] > 100) return option_bad(l, "Invalid MaxStartups spec.");
+    if ((n != 1 && n != 3) || v[0] < 1 || v[0] > v[2] || v[1] < 1 || v[1] > 100) return option_bad(l, "Invalid %s spec.", l->keyword);
     *FIELD(conf, struct sshd_max_startups, o->at) = (struct sshd_max_startups){(uint32_t)v[0], (uint32_t)v[1], (uint32_t)v[2]};
     return ERR_NONE;
 }
@@ -71,7 +71,7 @@ static enum err net_block_parse(struct line *l, const struct option *o, void *co
     const char *word;
     uint64_t v[2] = {32, 128};
     TRY(option_need(l, &word));
-    if (colon_numbers(word, v, 2) == 0 || v[0] > 32 || v[1] > 128) return option_bad(l, "Invalid PerSourceNetBlockSize spec.");
+    if (colon_numbers(word, v, 2) == 0 || v[0] > 32 || v[1] > 128) return option_bad(l, "Invalid %s spec.", l->keyword);
     *FIELD(conf, uint32_t, o->at) = (uint32_t)v[0];
     *FIELD(conf, uint32_t, o->at2) = (uint32_t)v[1];
     return ERR_NONE;
@@ -248,9 +248,9 @@ static enum err permit_text(struct line *l, const struct option *o, const char *
     bool lone = o->arg && !strchr(word, ':');
     snprintf(text, cap, lone ? "*:%s" : "%s", word);
     enum err e = host_port_parse(bytes_str(text), &host, &port);
-    if (e == ERR_NONE && host.n == 0) return option_bad(l, "missing host in %s", o->name);
+    if (e == ERR_NONE && host.n == 0) return option_bad(l, "missing host in %s", l->keyword);
     if (e != ERR_NONE || !(bytes_is(port, "*") || (text_to_u64(port, 65535, &v) == ERR_NONE && v > 0)))
-        return option_bad(l, "%s bad port number", o->name);
+        return option_bad(l, "%s bad port number", l->keyword);
     *out = text;
     return ERR_NONE;
 }
@@ -290,7 +290,7 @@ static enum err user_env_parse(struct line *l, const struct option *o, void *con
 {
     const char *word;
     TRY(option_need(l, &word));
-    bool yes = conf_word_is(word, "yes") || conf_word_is(word, "true"), no = conf_word_is(word, "no") || conf_word_is(word, "false");
+    bool yes = conf_word_is(word, "yes"), no = conf_word_is(word, "no");
     *FIELD(conf, bool, o->at) = !no;
     *FIELD(conf, const char *, o->at2) = yes || no ? NULL : word;
     return ERR_NONE;
@@ -311,7 +311,7 @@ static const struct word pubkey_option[] = {
 
 static enum err pubkey_options_parse(struct line *l, const struct option *o, void *conf)
 {
-    static const struct words ws = {pubkey_option, "unsupported PubkeyAuthOptions option ", ""};
+    static const struct words ws = {pubkey_option, "unsupported \1 option ", ""};
     unsigned v = 0;
     do {
         int bit;

@@ -72,7 +72,7 @@ const struct kind kind_command = {.size = sizeof(const char *), .parse = command
 
 static enum err absolute_command_parse(struct line *l, const struct option *o, void *conf)
 {
-    if (!conf_word_is(l->rest, "none") && l->rest[0] != '/') return option_bad(l, "%s must be an absolute path", o->name);
+    if (!conf_word_is(l->rest, "none") && l->rest[0] != '/') return option_bad(l, "%s must be an absolute path", l->keyword);
     return command_parse(l, o, conf);
 }
 

@@ -132,7 +132,7 @@ void options_copy_set(const struct table *t, void *to, struct conf_priv *to_priv
 void options_dump(const struct table *t, const void *conf, struct wr *out);
 void options_list(const struct table *t, struct wr *out);
 /* Say what an unknown or retired keyword deserves. ERR_NONE: it is to be ignored. */
-enum err options_unknown(const struct table *t, const struct line *l, const char *ignore);
+enum err options_unknown(const struct table *t, struct line *l, const char *ignore);
 void option_dump_name(const struct option *o, struct wr *out);
 void option_dump_value(const struct option *o, const char *text, struct wr *out);          /* "name text\n" */
 void option_dump_text_field(const struct option *o, const void *conf, struct wr *out);     /* the same of a text field */

@@ -20,10 +20,11 @@ static const struct word strict[] = {{"true", SSH_STRICT_YES}, {"false", SSH_STR
                                      {"ask", SSH_STRICT_ASK},  {"off", SSH_STRICT_NO},   {"accept-new", SSH_STRICT_NEW}, {NULL, 0}};
 static const struct word tunnel[] = {{"ethernet", CONF_TUNNEL_ETHERNET}, {"point-to-point", CONF_TUNNEL_POINT_TO_POINT}, {"true", CONF_TUNNEL_POINT_TO_POINT},
                                      {"yes", CONF_TUNNEL_POINT_TO_POINT}, {"false", CONF_TUNNEL_NO}, {"no", CONF_TUNNEL_NO}, {NULL, 0}};
+static const struct word yes_no[] = {{"yes", 1}, {"no", 0}, {NULL, 0}};
 static const struct word weak[] = {{"yes", 1}, {"true", 1}, {"no", 0}, {"false", 0}, {"no-pq-kex", 0}, {NULL, 0}};
 #define WORDS(name) static const struct words name##_words = {name, NULL, NULL}
 WORDS(yes_no_ask); WORDS(family); WORDS(canonicalize); WORDS(master); WORDS(pubkey); WORDS(tty); WORDS(session); WORDS(strict); WORDS(tunnel);
-WORDS(weak);
+WORDS(weak); WORDS(yes_no);
 
 static const struct algs_arg ciphers = {ALGS_CIPHERS, false}, macs = {ALGS_MACS, false}, kex = {ALGS_KEX, false}, keys = {ALGS_KEYS, false},
                              cas = {ALGS_CA, false};
@@ -47,7 +48,7 @@ static const struct option rows[] = {
     FLAG("CanonicalizeFallbackLocal", canonicalize_fallback_local, "yes", LESS, "use the name as given when no canonical one is found"),
     WORD("CanonicalizeHostname", canonicalize_hostname, canonicalize, "no", LESS, "rewrite host names to their canonical form"),
     FLAG("CheckHostIP", check_host_ip, "no", LESS, "check the host's address in known_hosts too"),
-    FLAG("Compression", compression, "no", BUILT, "compress the connection"),
+    {"Compression", &kind_flag, AT(compression), 0, "no", 0, BUILT, &yes_no_words, 0, 0, "compress the connection"},
     WORD("ControlMaster", control_master, master, "no", LESS_QUIET, "share one connection"),
     FLAG("EnableSSHKeysign", enable_ssh_keysign, "no", LESS, "host-based authentication may use ssh-keysign"),
     FLAG("ClearAllForwardings", clear_all_forwardings, "no", BUILT, "drop all forwardings of files and command line"),

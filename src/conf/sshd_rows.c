@@ -17,7 +17,7 @@ static const struct word tunnel[] = {{"no", CONF_TUNNEL_NO}, {"point-to-point", 
                                      {"yes", CONF_TUNNEL_YES}, {NULL, 0}};
 #define WORDS(name) static const struct words name##_words = {name, NULL, NULL}
 WORDS(family); WORDS(root); WORDS(rhosts); WORDS(gateway); WORDS(compression); WORDS(forwarding);
-static const struct words tunnel_words = {tunnel, "bad PermitTunnel argument ", ""};
+static const struct words tunnel_words = {tunnel, "bad \1 argument ", ""};
 
 static const struct algs_arg ciphers = {ALGS_CIPHERS, true}, macs = {ALGS_MACS, true}, kex = {ALGS_KEX, true}, keys = {ALGS_KEYS, true},
                              cas = {ALGS_CA, true};

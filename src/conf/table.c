@@ -173,9 +173,11 @@ void conf_list_sshd(struct wr *out)
     options_list(&sshd_table, out);
 }
 
-enum err options_unknown(const struct table *t, const struct line *l, const char *ignore)
+enum err options_unknown(const struct table *t, struct line *l, const char *ignore)
 {
     const struct alias *a = options_alias(t, l->keyword);
+    if (!l->rest[0]) return option_bad(l, "no argument after keyword \"%s\"", l->keyword);
+    if (a) TRY(option_words(l));
     if (a && !a->stands_for) {
         const char *q = t->server ? "" : "\"";
         conf_tell(l->world, t->server ? CONF_SAY_WARNING : CONF_SAY_DEBUG, "%s line %u: Deprecated option %s%s%s", l->file, l->number, q, l->keyword, q);

@@ -200,7 +200,7 @@ static void errors_are_said_as_openssh_says_them(void **state)
 {
     (void)state;
     static const struct { const char *text, *said; } rows[] = {
-        {"foo bar\nbaz\n", "conf: line 1: Bad configuration option: foo\nconf: line 2: Bad configuration option: baz\nconf: terminating, 2 bad"},
+        {"foo bar\nbaz x\n", "conf: line 1: Bad configuration option: foo\nconf: line 2: Bad configuration option: baz\nconf: terminating, 2 bad"},
         {"Port\n", "conf line 1: no argument after keyword \"Port\"\n"},
         {"Port x\n", "conf line 1: Badly formatted port number.\n"},
         {"UseDNS maybe\n", "conf line 1: unsupported option \"maybe\".\n"},
@@ -246,6 +246,27 @@ static void unbuilt_options_warn_once(void **state)
                                 "conf line 3: X11Forwarding is not supported by this version: ignored\n");
     assert_string_equal(value_of(NULL, "UsePAM no\nChrootDirectory none\nPermitOpen any\nProtocol 2\n", "usepam"), "usepam no");
     assert_string_equal(f.said, "conf line 4: Deprecated option Protocol\n");
+}
+
+static void values_must_fit_together(void **state)
+{
+    (void)state;
+    static const struct { const char *text, *said; } rows[] = {
+        {"AuthenticationMethods publickey,password\nPasswordAuthentication no\n", "AuthenticationMethods cannot be satisfied by enabled authentication methods"},
+        {"AuthenticationMethods publickey,password publickey\nPasswordAuthentication no\n", NULL},
+        {"PasswordAuthentication no\nPubkeyAuthentication no\n", NULL},
+        {"AuthorizedKeysCommand /x\n", "AuthorizedKeysCommand set without AuthorizedKeysCommandUser"},
+        {"AuthorizedKeysCommand /x\nAuthorizedKeysCommandUser nobody\n", NULL}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        fake_world(&f);
+        struct sshd_rows *r = rows_of(rows[i].text);
+        struct sshd_conf *c;
+        assert_int_equal(sshd_conf_for(r, &f.w, NULL, &c), ERR_NONE);
+        assert_int_equal(sshd_conf_check(c, &f.w), rows[i].said ? ERR_USAGE : ERR_NONE);
+        if (rows[i].said) assert_non_null(strstr(f.said, rows[i].said));
+        sshd_conf_free(c);
+        sshd_rows_free(r);
+    }
 }
 
 static void users_match_with_hosts(void **state)
@@ -348,7 +369,7 @@ int main(void)
         cmocka_unit_test(match_knows_invalid_users_and_missing_facts), cmocka_unit_test(match_comes_over_the_global_values),
         cmocka_unit_test(many_connections_from_one_reading), cmocka_unit_test(addresses_and_ports_combine),
         cmocka_unit_test(includes_have_their_own_scope), cmocka_unit_test(errors_are_said_as_openssh_says_them),
-        cmocka_unit_test(unbuilt_options_warn_once), cmocka_unit_test(users_match_with_hosts), cmocka_unit_test(peers_are_parsed),
+        cmocka_unit_test(unbuilt_options_warn_once), cmocka_unit_test(values_must_fit_together), cmocka_unit_test(users_match_with_hosts), cmocka_unit_test(peers_are_parsed),
         cmocka_unit_test(damaged_blobs_are_errors), cmocka_unit_test(hostile_files), cmocka_unit_test(a_bad_match_line_hides_its_block),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
