@@ -17,12 +17,12 @@ enum err ident_send(struct conn *c)
 /* "SSH-protoversion-softwareversion[ comments]" */
 static enum err ident_accept(struct conn *c, struct bytes line)
 {
-    if (!bytes_starts(line, "SSH-2.0-") && !bytes_starts(line, "SSH-1.99-")) return ERR_VERSION;
     for (size_t i = 0; i < line.n; i++)
         if (line.p[i] < 0x20 || line.p[i] == 0x7f) return ERR_FORMAT;
     wr_raw(&c->ident_peer, line);
     TRY(wr_done(&c->ident_peer));
-    c->facts.ident_peer = wr_bytes(&c->ident_peer);
+    c->facts.ident_peer = wr_bytes(&c->ident_peer);     /* also of a version we do not speak: it is told to a person */
+    if (!bytes_starts(line, "SSH-2.0-") && !bytes_starts(line, "SSH-1.99-")) return ERR_VERSION;
     const uint8_t *dash = memchr(line.p + 4, '-', line.n - 4);
     struct bytes software = {dash + 1, (size_t)(line.p + line.n - dash - 1)};
     c->facts.peer_is_openssh = bytes_starts(software, "OpenSSH");

@@ -22,17 +22,17 @@ static uint64_t now_ms(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static void note(const struct connect_plan *plan, const char *fmt, ...) PRINTF_LIKE(2, 3);
-static void note(const struct connect_plan *plan, const char *fmt, ...)
+static void tell(void (*to)(const char *line), const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void tell(void (*to)(const char *line), const char *fmt, ...)
 {
     char line[1400];
     va_list ap;
-    if (!plan->note)
+    if (!to)
         return;
     va_start(ap, fmt);
     vsnprintf(line, sizeof line, fmt, ap);
     va_end(ap);
-    plan->note(line);
+    to(line);
 }
 
 static const char *resolve_text(int code)
@@ -52,12 +52,12 @@ void socket_set_tos(int fd, int tos)
         setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof tos);
 }
 
-/* Give the socket the source address or interface that was asked for. False: `why` is filled. */
-static bool bind_source(int fd, const struct connect_plan *plan, int family, char *why, size_t cap)
+/* Give the socket the source address or interface that was asked for. */
+static bool bind_source(int fd, const struct connect_plan *plan, int family)
 {
     if (plan->bind_interface
         && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, plan->bind_interface, (socklen_t)strlen(plan->bind_interface) + 1) != 0) {
-        snprintf(why, cap, "bind to interface %s: %s", plan->bind_interface, strerror(errno));
+        tell(plan->complain, "bind to interface %s: %s", plan->bind_interface, strerror(errno));
         return false;
     }
     if (!plan->bind_address)
@@ -65,12 +65,12 @@ static bool bind_source(int fd, const struct connect_plan *plan, int family, cha
     struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *list;
     int code = getaddrinfo(plan->bind_address, NULL, &hints, &list);
     if (code != 0) {
-        snprintf(why, cap, "getaddrinfo: %s: %s", plan->bind_address, resolve_text(code));
+        tell(plan->complain, "getaddrinfo: %s: %s", plan->bind_address, resolve_text(code));
         return false;
     }
     bool ok = bind(fd, list->ai_addr, list->ai_addrlen) == 0;
     if (!ok)
-        snprintf(why, cap, "bind %s: %s", plan->bind_address, strerror(errno));
+        tell(plan->complain, "bind %s: %s", plan->bind_address, strerror(errno));
     freeaddrinfo(list);
     return ok;
 }
@@ -105,7 +105,7 @@ static int connect_one(const struct connect_plan *plan, const struct addrinfo *a
     if (getnameinfo(a->ai_addr, a->ai_addrlen, address, sizeof address, service, sizeof service,
                     NI_NUMERICHOST | NI_NUMERICSERV) != 0)
         return -1;
-    note(plan, "Connecting to %.200s [%.100s] port %s.", plan->host, address, service);
+    tell(plan->note, "Connecting to %.200s [%.100s] port %s.", plan->host, address, service);
     int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         snprintf(why, cap, "%s", strerror(errno));
@@ -114,14 +114,14 @@ static int connect_one(const struct connect_plan *plan, const struct addrinfo *a
     int one = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);     /* before the first byte: no write may wait for an ACK */
     socket_set_tos(fd, plan->tos);
-    if (bind_source(fd, plan, a->ai_family, why, cap)) {
+    if (bind_source(fd, plan, a->ai_family)) {
         int code = connect_within(fd, a->ai_addr, a->ai_addrlen, deadline_ms);
         if (code == 0) {
             if (plan->keepalive)
                 setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
             return fd;
         }
-        note(plan, "connect to address %s port %s: %s", address, service, strerror(code));
+        tell(plan->note, "connect to address %s port %s: %s", address, service, strerror(code));
         snprintf(why, cap, "%s", strerror(code));
     }
     close(fd);
@@ -146,7 +146,7 @@ enum err connect_tcp(const struct connect_plan *plan, enum connect_stage *stage,
     for (unsigned i = 0; fd < 0 && (i == 0 || i < plan->attempts); i++) {
         if (i > 0) {
             sleep(1);
-            note(plan, "Trying again...");
+            tell(plan->note, "Trying again...");
         }
         for (const struct addrinfo *a = list; fd < 0 && a; a = a->ai_next)
             if (a->ai_family == AF_INET || a->ai_family == AF_INET6)
@@ -155,7 +155,7 @@ enum err connect_tcp(const struct connect_plan *plan, enum connect_stage *stage,
     freeaddrinfo(list);
     if (fd < 0)
         return ERR_SYSTEM;
-    note(plan, "Connection established.");
+    tell(plan->note, "Connection established.");
     struct connected c = {.fd = fd, .peer_len = sizeof c.peer};
     getpeername(fd, (struct sockaddr *)&c.peer, &c.peer_len);
     getnameinfo((struct sockaddr *)&c.peer, c.peer_len, c.address, sizeof c.address, NULL, 0, NI_NUMERICHOST);

@@ -56,9 +56,11 @@ static NORETURN void disconnected(const struct cm_failed *f)
 
 static NORETURN void ident(const struct cm_failed *f)
 {
-    if (f->err == ERR_VERSION)
-        fatal("Protocol major versions differ: 2 vs. %.1s",
-              f->ident_peer.n > 4 ? (const char *)f->ident_peer.p + 4 : "1");
+    if (f->err == ERR_VERSION) {
+        const uint8_t *p = f->ident_peer.p;
+        say(CONF_LOG_ERROR, "Protocol major versions differ: 2 vs. %c", f->ident_peer.n > 4 && p[4] >= '0' && p[4] <= '9' ? p[4] : '1');
+        fatal("banner exchange: Connection to %s: could not read protocol version", peer());
+    }
     say(CONF_LOG_ERROR, "kex_exchange_identification: %s", show(f->where));
     fatal("banner exchange: Connection to %s: invalid format", peer());
 }

@@ -179,7 +179,7 @@ void forward_listen(void)
         all &= ok;
     }
     if (!all && ui.conf->exit_on_forward_failure)
-        leave(EXIT_OWN_ERROR);
+        fatal("Could not request local forwarding.");
     if (l->n > 0 && !any)
         say(CONF_LOG_ERROR, "Could not request local forwarding.");
     listen_remote();

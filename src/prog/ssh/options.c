@@ -93,6 +93,34 @@ static void option_identity(const char *arg)
     set("identityfile", arg);
 }
 
+/* Set a keyword; where its value is refused, in the option's own words. */
+static void set_or(const char *keyword, const char *arg, const char *fmt)
+{
+    void (*said)(void *, enum conf_say, const char *) = ui.world->say;
+    ui.world->say = NULL;
+    bool ok = ssh_conf_set(ui.conf, ui.world, keyword, arg) == ERR_NONE;
+    ui.world->say = said;
+    if (ok)
+        return;
+    fprintf(stderr, "%s '%s'%s\n", fmt, arg, *keyword == 'e' ? "." : "");
+    exit(EXIT_OWN_ERROR);
+}
+
+static void option_cipher(const char *arg)
+{
+    set_or("ciphers", arg, "Unknown cipher type");
+}
+
+static void option_mac(const char *arg)
+{
+    set_or("macs", arg, "Unknown mac type");
+}
+
+static void option_escape(const char *arg)
+{
+    set_or("escapechar", arg, "Bad escape character");
+}
+
 static void option_subsystem(const char *arg)
 {
     (void)arg;
@@ -230,15 +258,15 @@ static const struct option_row rows[] = {
     {'4', false, "addressfamily", "inet", NULL}, {'6', false, "addressfamily", "inet6", NULL},
     {'A', false, "forwardagent", "yes", NULL}, {'a', false, "forwardagent", "no", NULL},
     {'B', true, "bindinterface", NULL, NULL}, {'b', true, "bindaddress", NULL, NULL},
-    {'C', false, "compression", "yes", NULL}, {'c', true, "ciphers", NULL, NULL},
+    {'C', false, "compression", "yes", NULL}, {'c', true, NULL, NULL, option_cipher},
     {'D', true, NULL, NULL, option_dynamic}, {'E', true, NULL, NULL, option_log},
-    {'e', true, "escapechar", NULL, NULL}, {'F', true, NULL, NULL, option_config},
+    {'e', true, NULL, NULL, option_escape}, {'F', true, NULL, NULL, option_config},
     {'f', false, NULL, NULL, option_background}, {'G', false, NULL, NULL, option_dump},
     {'g', false, "gatewayports", "yes", NULL}, {'I', true, NULL, NULL, option_pkcs11},
     {'i', true, NULL, NULL, option_identity}, {'J', true, NULL, NULL, option_jump},
     {'K', false, "gssapiauthentication", "yes", NULL}, {'k', false, "gssapidelegatecredentials", "no", NULL},
     {'L', true, NULL, NULL, option_local}, {'l', true, "user", NULL, NULL},
-    {'M', false, "controlmaster", "yes", NULL}, {'m', true, "macs", NULL, NULL},
+    {'M', false, "controlmaster", "yes", NULL}, {'m', true, NULL, NULL, option_mac},
     {'N', false, "sessiontype", "none", NULL}, {'n', false, "stdinnull", "yes", NULL},
     {'O', true, NULL, NULL, option_control}, {'o', true, NULL, NULL, option_option},
     {'P', true, "tag", NULL, NULL}, {'p', true, NULL, NULL, option_port},
@@ -270,11 +298,12 @@ static void option_apply(const struct option_row *row, const char *arg)
 /* Options up to the first other word. Returns the index of that word. */
 static int options_run(int argc, char **argv)
 {
-    static char letters[2 * COUNT_OF(rows) + 2];
+    static char letters[2 * COUNT_OF(rows) + 3];
     int c;
     if (!letters[0]) {
         char *p = letters;
         *p++ = '+';         /* stop at the first word that is no option */
+        *p++ = ':';         /* say errors ourselves */
         for (size_t i = 0; i < COUNT_OF(rows); i++) {
             *p++ = rows[i].letter;
             if (rows[i].has_arg)
@@ -284,8 +313,10 @@ static int options_run(int argc, char **argv)
     optind = 0;
     while ((c = getopt(argc, argv, letters)) != -1) {
         const struct option_row *row = row_find(c);
-        if (!row)
+        if (!row) {
+            fprintf(stderr, c == ':' ? "option requires an argument -- %c\r\n" : "unknown option -- %c\r\n", optopt);
             usage();
+        }
         option_apply(row, optarg);
     }
     return optind;
@@ -296,11 +327,10 @@ static void destination(const char *text)
     static struct destination d;
     char port[8];
     if (destination_parse(text, &d) != ERR_NONE) {
-        if (strncmp(text, "ssh://", 6) == 0)
-            fprintf(stderr, "Invalid URI\r\n");
-        else
-            fprintf(stderr, "%s\r\n", *text == '-' ? "hostname contains invalid characters" : "destination contains invalid characters");
-        exit(EXIT_OWN_ERROR);
+        const char *at = strrchr(text, '@');
+        if (strncmp(text, "ssh://", 6) == 0 || *text == '\0')
+            usage();
+        fatal(at && host_valid(at + 1) ? "remote username contains invalid characters" : "hostname contains invalid characters");
     }
     ui.host_arg = d.host;
     if (d.user[0] && !ssh_conf_is_set(ui.conf, "user"))

@@ -159,8 +159,10 @@ void session_plan(void)
     CLEANUP(wr_clear) struct wr modes = wr_heap(TERM_MODES_MAX);
     int fds[3];
     const char *command = expand_command();
-    if (ui.conf->session_type == SSH_SESSION_SUBSYSTEM && !command)
-        fatal("You must specify a subsystem to invoke.");
+    if (ui.conf->session_type == SSH_SESSION_SUBSYSTEM && !command) {
+        fputs("You must specify a subsystem to invoke.\n", stderr);
+        usage();
+    }
     if (ui.conf->fork_after_authentication && !command && ui.conf->session_type != SSH_SESSION_NONE)
         fatal("Cannot fork into background without a command to execute.");
     s = (struct cm_session){.kind = kind_plan(command), .command = bytes_str(command), .escape = CM_NO_ESCAPE,
@@ -244,6 +246,10 @@ static NORETURN void finish(const struct cm_end *e)
         (unsigned long long)e->bytes_in, s);
     if (s > 0)
         say(CONF_LOG_VERBOSE, "Bytes per second: sent %.1f, received %.1f", (double)e->bytes_out / s, (double)e->bytes_in / s);
+    if (ui.use_stdio_forward && !ui.exit_known && !ui.killed) {
+        ui.exit_known = true;
+        ui.exit_status = 0;
+    }
     debug1("Exit status %d", ui.exit_known ? ui.exit_status : -1);
     leave(ui.exit_known ? ui.exit_status : EXIT_OWN_ERROR);
 }
@@ -332,6 +338,7 @@ static void quit(void)
     struct cm_none none = {0};
     say(CONF_LOG_VERBOSE, "Killed by signal %d.", (int)signalled);
     ui.exit_known = false;
+    ui.killed = true;
     link_send(CM_QUIT, &none, NULL, 0);
     signalled = 0;
 }

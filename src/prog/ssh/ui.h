@@ -57,7 +57,7 @@ struct ui {
     bool host_trusted;          /* false: StrictHostKeyChecking=no let a changed key pass */
     bool password_off;          /* for the same reason */
     /* the end */
-    bool exit_known;
+    bool exit_known, killed;
     int exit_status;
     bool pty;
 };

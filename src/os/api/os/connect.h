@@ -19,6 +19,8 @@ struct connect_plan {
     int tos;                    /* IPQoS: value of IP_TOS / IPV6_TCLASS, -1: leave it */
     /* Lines for -v: "Connecting to h [a] port p.", "connect to address a port p: why". NULL: none. */
     void (*note)(const char *line);
+    /* Errors on the way that do not end it: "bind a: why". NULL: none. */
+    void (*complain)(const char *line);
 };
 
 enum connect_stage { CONNECT_OK, CONNECT_RESOLVE, CONNECT_SOCKET };
