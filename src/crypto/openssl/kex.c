@@ -62,9 +62,10 @@ static enum err encode_secret(const struct parts *parts, const uint8_t *kem_shar
     struct wr w = wr_span((struct span){s.p, s.n});
     if (parts->kem) {
         struct bytes both[2] = {bytes_of(kem_shared, KEM_SHARED), classical};
-        TRY(hash->digest(hash, both, 2, digest));
-        wr_string(&w, bytes_of(digest, hash->len));
+        enum err e = hash->digest(hash, both, 2, digest);
+        if (e == ERR_NONE) wr_string(&w, bytes_of(digest, hash->len));
         wipe(digest, sizeof digest);
+        TRY(e);
     } else {
         wr_mpint(&w, classical);
     }

@@ -83,21 +83,31 @@ static enum err invertible_random(const struct random *random, poly g, poly inve
     return ERR_RANDOM;
 }
 
-enum err sntrup761_keygen(const struct random *random, uint8_t public_key[SNTRUP761_PUBLIC], uint8_t secret_key[SNTRUP761_SECRET])
+struct key_work {
+    poly f, g, g_inverse, third;
+};
+
+static enum err make_key(const struct random *random, struct key_work *w, uint8_t *public_key, uint8_t *secret_key)
 {
-    struct { poly f, g, g_inverse, third; } w;
-    TRY(invertible_random(random, w.g, w.g_inverse));
-    TRY(short_random(random, w.f));
+    TRY(invertible_random(random, w->g, w->g_inverse));
+    TRY(short_random(random, w->f));
     TRY(random_fill(random, secret_key + AT_RHO, SMALL_BYTES));
-    rq_inverse_third(w.f, w.third);
-    small_write(w.f, secret_key);
-    small_write(w.g_inverse, secret_key + AT_G_INVERSE);
-    rq_product(w.g, w.third, w.f);
-    rq_write(w.f, public_key);
+    rq_inverse_third(w->f, w->third);
+    small_write(w->f, secret_key);
+    small_write(w->g_inverse, secret_key + AT_G_INVERSE);
+    rq_product(w->g, w->third, w->f);
+    rq_write(w->f, public_key);
     memcpy(secret_key + AT_PUBLIC, public_key, RQ_BYTES);
     hash(4, bytes_of(public_key, RQ_BYTES), (struct bytes){0}, secret_key + AT_HASH);
-    wipe(&w, sizeof w);
     return ERR_NONE;
+}
+
+enum err sntrup761_keygen(const struct random *random, uint8_t public_key[SNTRUP761_PUBLIC], uint8_t secret_key[SNTRUP761_SECRET])
+{
+    struct key_work w;
+    enum err e = make_key(random, &w, public_key, secret_key);
+    wipe(&w, sizeof w);
+    return e;
 }
 
 /* The ciphertext of r: round(h * r) and a confirmation hash. r_bytes: r's byte form. */
