@@ -21,7 +21,7 @@ import programs  # noqa: E402
 import room  # noqa: E402
 import servers  # noqa: E402
 from place import Place, free_port  # noqa: E402
-from tap import Tap, same  # noqa: E402
+from tap import Skip, Tap, same  # noqa: E402
 
 WAIT = 20
 
@@ -173,6 +173,17 @@ def sudo_and_su(login):
     same(login.text("sudo id -u").strip(), "0", "sudo")
     same(login.text(f"sudo su - {room.TESTER} -c 'id -un'").strip(), room.TESTER, "su")
     same(login.text("sudo tty; sudo id -u", "-tt").splitlines()[-1], "0", "sudo on a terminal")
+
+
+def subsystem(login):
+    place, server = login.place, "/usr/lib/openssh/sftp-server"
+    if not os.access(server, os.X_OK):
+        raise Skip("no sftp-server to be a subsystem")
+    data = os.urandom(3000000)
+    batch = place.write("batch", f"get {place.write('data', data, 0o644)} {place.path('copy')}\n")
+    done = place.run([programs.foreign("sftp"), *login.argv()[1:3], "-b", batch, "127.0.0.1"])
+    same((done.returncode, place.read("copy") == data), (0, True), "status, same data")
+    same(login.run("no-such-subsystem", "-s").returncode, 255, "status of an unknown subsystem")
 
 
 # ---- terminals ----
@@ -399,11 +410,11 @@ def no_forward(login):
 # ---- rows: the settings of a server, and what is tried on it ----
 
 ROWS = [
-    (["PrintMotd yes"], [statuses, streams, environment, identity, parent_is_sshd, sudo_and_su, terminal, title, shell_and_resize, last_login,
-                         interrupt_and_modes, hang_up, background_keeps_nothing_open, several_sessions, unknown_users, local_forward,
-                         remote_forward]),
-    (["AcceptEnv LC_*", "SetEnv FROM_CONFIG=set", "PermitUserEnvironment yes", "Banner /mnt/banner"], [accepted_variables, banner, key_options,
-                                                                                                      strict_modes]),
+    (["PrintMotd yes", "Subsystem sftp /usr/lib/openssh/sftp-server"],
+     [statuses, streams, subsystem, environment, identity, parent_is_sshd, sudo_and_su, terminal, title, shell_and_resize, last_login,
+      interrupt_and_modes, hang_up, background_keeps_nothing_open, several_sessions, unknown_users, local_forward, remote_forward]),
+    (["AcceptEnv LC_*", "SetEnv FROM_CONFIG=set", "PermitUserEnvironment yes", "Banner /mnt/banner"],
+     [accepted_variables, banner, key_options, strict_modes]),
     (["ForceCommand echo \"forced: $SSH_ORIGINAL_COMMAND\""], [forced]),
     (["AllowTcpForwarding no"], [no_forward]),
     (["PasswordAuthentication yes"], [passwords, expired_password]),

@@ -158,7 +158,8 @@ struct session {
     bool forced;                /* runs a forced command: no signals from the client */
     bool is_subsystem;
     bool recorded;              /* in utmp */
-    /* Descriptors for the face; the warden passes them on and closes them (session_ends_close). pty: only `master`. */
+    /* Descriptors for the face; the warden passes them on and closes them (session_ends_close). pty: only `master`, else
+     * the three others. */
     int master, sink, source, source_err;       /* -1 where there is none; write ours to sink, read output from source */
 };
 

@@ -128,7 +128,7 @@ static enum err pipes_start(const struct session_spec *spec, const struct sessio
     int std[3] = {-1, -1, -1};
     enum err e = pipe_make(spec->account, &s->sink, &std[0], false);
     if (e == ERR_NONE) e = pipe_make(spec->account, &s->source, &std[1], true);
-    if (e == ERR_NONE && !plan->is_subsystem) e = pipe_make(spec->account, &s->source_err, &std[2], true);
+    if (e == ERR_NONE) e = pipe_make(spec->account, &s->source_err, &std[2], true);
     if (e == ERR_NONE) e = child_start(spec, plan, std, -1, s);
     for (int i = 0; i < 3; i++) fd_close(&std[i]);
     return e;
