@@ -138,8 +138,8 @@ static void note_places(struct duo_side *s, struct bytes out)
     }
     size_t sealed = s->sent.n - s->clear_seen;      /* notes made while sealing; the clear ones came before them */
     for (size_t i = 0; i < n; i++) notes_add(&s->sent, fresh[i]);
-    struct note *from = s->sent.p + s->clear_seen;
     if (n && sealed) {
+        struct note *from = s->sent.p + s->clear_seen;
         memmove(from + n, from, sealed * sizeof(*from));
         memcpy(from, fresh, n * sizeof(*from));
     }

@@ -52,6 +52,7 @@ struct duo_plan {
     unsigned rekey_once[2];         /* when that many packets went out; 0: never */
     unsigned open_delay;            /* the server answers an open that many turns later */
     bool slow;                      /* received bytes are consumed bit by bit */
+    bool more_sessions;             /* the client does not say no-more-sessions */
     bool hold;                      /* the command runs and nobody says anything */
     bool chatty;                    /* pings, keepalives, env, window changes while data flows */
 };

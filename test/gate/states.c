@@ -5,6 +5,8 @@
 
 #include "impl.h"
 
+const struct kex_alg *probe_kex;
+
 /* ---- the states ---- */
 
 typedef bool reached(const struct conn *c);
@@ -96,7 +98,7 @@ static bool drive(struct probe *p, reached *there)
 }
 
 /* Any payload, sealed as the peer would. */
-static void inject(struct probe *p, struct bytes payload)
+void probe_inject(struct probe *p, struct bytes payload)
 {
     if (!p->c->rx.cipher) {
         uint8_t clear[4096] = {0};
@@ -115,6 +117,7 @@ static void inject(struct probe *p, struct bytes payload)
     size_t before = p->peer->out_tail;
     if (packet_end(p->peer, payload.n) != ERR_NONE) return;
     feed(p->c, p->peer->out + before, p->peer->out_tail - before);
+    p->peer->out_tail = before;
 }
 
 static void turn(struct conn *c, uint64_t now_us, struct event *first)
@@ -142,7 +145,7 @@ static bool say(struct probe *p, uint8_t number)
     uint8_t room[4096];
     struct wr w = wr_span((struct span){room, sizeof(room)});
     probe_body(p, number, 0, &w);
-    inject(p, wr_bytes(&w));
+    probe_inject(p, wr_bytes(&w));
     turn(p->c, p->d->now_us, NULL);
     return true;
 }
@@ -209,7 +212,7 @@ static bool say_reply31(struct probe *p)
 {
     struct event ev = {.type = EV_NONE};
     if (!make_reply31(p)) return false;
-    inject(p, (struct bytes){p->reply31, p->reply31_n});
+    probe_inject(p, (struct bytes){p->reply31, p->reply31_n});
     turn(p->c, p->d->now_us, &ev);
     if (ev.type == EV_HOSTKEY_CHECK && conn_answer(p->c, ev.question, &(struct answer){.type = ANSWER_YES}) != ERR_NONE) return false;
     turn(p->c, p->d->now_us, NULL);
@@ -222,7 +225,7 @@ static bool rekey_reply(struct probe *p)
     if (p->dut == ROLE_CLIENT) return say_reply31(p);
     struct event ev = {.type = EV_NONE};
     uint8_t share[37] = {MSG_KEX_INIT, 0, 0, 0, 32};
-    inject(p, (struct bytes){share, sizeof(share)});
+    probe_inject(p, (struct bytes){share, sizeof(share)});
     turn(p->c, p->d->now_us, &ev);
     struct wr sig CLEANUP(wr_clear) = wr_heap(SIGNATURE_MAX);
     if (ev.type != EV_SIGN || privkey_sign(p->d->side[ROLE_SERVER].key, sig_alg_find(ev.sign.alg), ev.sign.msg, &sig) != ERR_NONE) return false;
@@ -234,8 +237,9 @@ static bool rekey_reply(struct probe *p)
 
 static bool probe_start(struct probe *p, enum role dut, const char *login, bool lax)
 {
-    const struct duo_plan plan = {.seed = 7, .algs = duo_algs(NULL, &cipher_chacha20_poly1305, NULL), .login = login, .channels = 1,
-                                  .up = 1, .down = 1, .hold = true};
+    const struct duo_plan plan = {.seed = 7, .algs = duo_algs(probe_kex, &cipher_chacha20_poly1305, NULL), .login = login, .channels = 1,
+                                  .up = 1, .down = 1, .hold = true,
+                                  .more_sessions = true};
     *p = (struct probe){.d = duo_new(&plan), .dut = dut};
     if (!p->d) return false;
     p->c = p->d->side[dut].c, p->peer = p->d->side[1 - dut].c;
@@ -316,7 +320,7 @@ char probe_say(struct probe *p, struct bytes payload, const char **why)
     conn_output_consume(p->c, SIZE_MAX);
     p->c->facts.peer_ext_info = false;
     struct mark before = mark(p->c);
-    inject(p, payload);
+    probe_inject(p, payload);
     turn(p->c, p->d->now_us, &ev);
     while (conn_trace(p->c, &t))
         if (t.type == TRACE_SENT) sent[t.a & 255] = any = true;

@@ -160,6 +160,17 @@ static void bulk(void)
     tap_ok(run_one(&plan, true), "eight channels both ways, small windows, a wire of 5000 bytes, rekeys all the time");
 }
 
+static void compressed(void)
+{
+    static const struct compress_alg *const zlib[] = {&compress_zlib_openssh, NULL};
+    struct duo_plan plan = base_plan(&cipher_aes128_gcm, NULL);
+    plan.compress = zlib, plan.up = plan.down = 2u << 20, plan.channels = 2;
+    plan.rekey_bytes = 300000;
+    bool good = true;
+    for (int i = 0; i < 5; i++, plan.seed++) good &= run_one(&plan, true);
+    tap_ok(good, "sessions with zlib@openssh.com, rekeyed");
+}
+
 /* ---- key exchanges at every packet ---- */
 
 static void rekey_everywhere(void)
@@ -294,6 +305,7 @@ int main(void)
     rekey_everywhere();
     rekey_with_open_questions();
     random_schedules();
+    compressed();
     bulk();
     truncated();
     flipped();

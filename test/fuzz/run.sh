@@ -1,0 +1,51 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# run.sh [TARGET] [SECONDS]: fuzz one target, or each in turn; TAP. 5 seconds each, 60 with NACRE_LONG=1. Builds build/fuzz with
+# clang first. Finds stay in build/fuzz/finds, the grown corpora in build/fuzz/corpus.
+set -eu
+cd "$(dirname "$0")/../.."
+target=${1:-}
+case ${NACRE_LONG:-0} in 0 | '') seconds=${2:-5} ;; *) seconds=${2:-60} ;; esac
+if ! command -v clang >/dev/null; then
+    echo "1..0 # SKIP no clang"
+    exit 0
+fi
+build=build/fuzz
+{
+    [ -f $build/build.ninja ] || CC=clang meson setup $build -Dkind=fuzz
+    ninja -C $build test/fuzz/fuzz test/fuzz/fuzz-replay
+} >$build.log 2>&1 || {
+    tail -30 $build.log | sed 's/^/# /'
+    echo "1..1"
+    echo "not ok 1 - the fuzz build"
+    exit 1
+}
+mkdir -p $build/finds $build/corpus
+targets=$target
+[ -n "$target" ] || targets=$($build/test/fuzz/fuzz-replay --list)
+$build/test/fuzz/fuzz-replay --list >$build/targets
+mkdir -p $build/seeds
+$build/test/fuzz/fuzz-replay --seed $build/seeds
+count=0
+failed=0
+for t in $targets; do
+    count=$((count + 1))
+    grep -qx "$t" $build/targets || {
+        echo "not ok $count - no such target: $t"
+        failed=1
+        continue
+    }
+    mkdir -p $build/corpus/"$t" test/fuzz/corpus/"$t" $build/seeds/"$t"
+    log=$build/$t.log
+    if NACRE_FUZZ=$t $build/test/fuzz/fuzz -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -max_len=16384 -print_final_stats=1 \
+        -artifact_prefix=$build/finds/"$t"- $build/corpus/"$t" $build/seeds/"$t" test/fuzz/corpus/"$t" >"$log" 2>&1; then
+        runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+        echo "ok $count - fuzz $t, $seconds s, ${runs:-?} runs"
+    else
+        grep -E 'ERROR|SUMMARY|Test unit|runtime error|#[0-9] .* in ' "$log" | head -20 | sed 's/^/# /'
+        echo "not ok $count - fuzz $t: see $log, $build/finds"
+        failed=1
+    fi
+done
+echo "1..$count"
+exit $failed

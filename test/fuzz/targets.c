@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC */
+#include "targets.h"
+
+const struct fuzz_target fuzz_targets[] = {
+    {"ident", fuzz_ident, NULL},
+    {"packets", fuzz_packets, seed_packets},
+    {"kexinit", fuzz_kexinit, seed_kexinit},
+    {"kex", fuzz_kex, seed_kex},
+    {"kex_shares", fuzz_kex_shares, NULL},
+    {"service", fuzz_service, seed_service},
+    {"auth_server", fuzz_auth_server, seed_auth_server},
+    {"auth_client", fuzz_auth_client, seed_auth_client},
+    {"channels", fuzz_channels, seed_channels},
+    {"key_file", fuzz_key_file, NULL},
+    {"pubkey", fuzz_pubkey, NULL},
+    {"known_hosts", fuzz_known_hosts, NULL},
+    {"authorized_keys", fuzz_authorized_keys, NULL},
+    {"ssh_config", fuzz_ssh_config, NULL},
+    {"sshd_config", fuzz_sshd_config, NULL},
+    {"text", fuzz_text, NULL},
+    {"priv_warden", fuzz_priv_warden, NULL},
+    {"priv_client", fuzz_priv_client, NULL},
+    {"face_conf", fuzz_face_conf, NULL},
+    {NULL, NULL, NULL},
+};
+
+const struct fuzz_target *fuzz_find(const char *name)
+{
+    for (const struct fuzz_target *t = fuzz_targets; t->name; t++)
+        if (name && strcmp(t->name, name) == 0) return t;
+    return NULL;
+}

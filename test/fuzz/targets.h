@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: ISC */
+/* Fuzz targets: each takes any bytes and must come back without a crash, a leak or an endless loop. */
+#ifndef FUZZ_TARGETS_H
+#define FUZZ_TARGETS_H
+
+#include "base/bytes.h"
+#include "base/wr.h"
+
+struct fuzz_target {
+    const char *name;
+    void (*run)(struct bytes in);
+    /* Writes the i-th seed of its own making; false: no more. NULL: its seeds are files only. */
+    bool (*seed)(unsigned i, struct wr *out);
+};
+
+extern const struct fuzz_target fuzz_targets[];     /* ended by a NULL name */
+const struct fuzz_target *fuzz_find(const char *name);
+
+/* core.c */
+void fuzz_ident(struct bytes in);
+void fuzz_packets(struct bytes in);
+void fuzz_kexinit(struct bytes in);
+void fuzz_kex(struct bytes in);
+void fuzz_kex_shares(struct bytes in);
+void fuzz_service(struct bytes in);
+void fuzz_auth_server(struct bytes in);
+void fuzz_auth_client(struct bytes in);
+void fuzz_channels(struct bytes in);
+bool seed_kexinit(unsigned i, struct wr *out);
+bool seed_kex(unsigned i, struct wr *out);
+bool seed_service(unsigned i, struct wr *out);
+bool seed_auth_server(unsigned i, struct wr *out);
+bool seed_auth_client(unsigned i, struct wr *out);
+bool seed_channels(unsigned i, struct wr *out);
+bool seed_packets(unsigned i, struct wr *out);
+/* files.c */
+void fuzz_key_file(struct bytes in);
+void fuzz_pubkey(struct bytes in);
+void fuzz_known_hosts(struct bytes in);
+void fuzz_authorized_keys(struct bytes in);
+void fuzz_ssh_config(struct bytes in);
+void fuzz_sshd_config(struct bytes in);
+void fuzz_text(struct bytes in);
+/* priv.c */
+void fuzz_priv_warden(struct bytes in);
+void fuzz_priv_client(struct bytes in);
+void fuzz_face_conf(struct bytes in);
+
+#endif
