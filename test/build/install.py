@@ -19,9 +19,6 @@ libexec/nacre/sshd-keys libexec/nacre/sshd-net sbin/sshd""".split()
 
 def main():
     tap = Tap()
-    if lacking := [name for name in programs.PROGRAMS if not programs.built(name)]:
-        print(f"1..0 # SKIP not built yet: {' '.join(lacking)}")
-        return
     with tempfile.TemporaryDirectory(prefix="nacre-") as to:
         with tap.case("installs"):
             done = subprocess.run(["sh", "tools/install.sh", PREFIX], cwd=programs.TOP, env=os.environ | {"DESTDIR": to},

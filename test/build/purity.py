@@ -49,7 +49,7 @@ def main():
         tap.ok(not extra, f"{folder}: {os.path.basename(path)} is pure", f"it also calls: {' '.join(extra)}")
     for room in ROOMS:
         if not any(folder.startswith(f"src/{room}") for folder, _ in found):
-            tap.skip(f"src/{room} is pure", "not built yet")
+            tap.ok(False, f"src/{room} is pure", "it has no archive")
     tap.end()
 
 

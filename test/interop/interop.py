@@ -273,10 +273,6 @@ def main():
         print("# SPDX-License-Identifier: ISC\n# Made by `interop.py --pin` from the peers of Debian 12: direction, peer, kind, algorithm.")
         print("\n".join(rows_now()))
         return
-    needed = {"to": ["ssh"], "from": ["sshd"]}.get(args.direction, ["ssh", "sshd"])
-    if lacking := [name for name in needed if not programs.built(name)]:
-        print(f"1..0 # SKIP not built yet: {' '.join(lacking)}")
-        return
     rows = [row for row in pinned() if row.startswith(args.direction or "") and args.peer in row.split()[1] and args.only in row]
     if args.sample:
         rows = list({tuple(row.split()[:2]): row for row in reversed(rows) if " kex " in row}.values())

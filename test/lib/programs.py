@@ -52,13 +52,6 @@ def ours(name):
     return path
 
 
-def built(name):
-    try:
-        return bool(ours(name))
-    except FileNotFoundError:
-        return False
-
-
 def any_keygen():
     """Debian's ssh-keygen for keys that test something else, or ours where there is none."""
     return shutil.which("ssh-keygen", path=PATH) or ours("ssh-keygen")
