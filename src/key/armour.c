@@ -18,36 +18,41 @@ bool armour_is(struct bytes text, const char *label)
     return bytes_starts(text, line);
 }
 
-/* Line by line, so that no step depends on the secret characters. */
-static enum err body_parse(struct bytes body, struct wr *out)
+/* Whole lines up to the END line, flattened. Only newlines and a line's first and last characters are looked at: what stands between must
+ * not steer a search (memmem() indexes a table with what it searches). */
+static enum err body_take(struct bytes *rest, const char *end_line, struct wr *flat)
 {
-    struct wr flat CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
-    while (body.n) {
+    for (struct bytes body = *rest; body.n;) {
         const uint8_t *nl = memchr(body.p, '\n', body.n);
-        size_t n = nl ? (size_t)(nl - body.p) : body.n, keep = n;
-        while (keep && is_blank(body.p[keep - 1])) keep--;
-        wr_raw(&flat, bytes_of(body.p, keep));
+        size_t n = nl ? (size_t)(nl - body.p) : body.n;
+        struct bytes line = bytes_of(body.p, n);
+        if (n && line.p[0] == '-') {
+            size_t end_n = strlen(end_line);
+            if (!bytes_starts(line, end_line)) return ERR_FORMAT;
+            *rest = bytes_of(body.p + end_n, body.n - end_n);
+            return wr_done(flat);
+        }
+        while (line.n && is_blank(line.p[line.n - 1])) line.n--;
+        wr_raw(flat, line);
         n += nl != NULL;
         body.p += n, body.n -= n;
     }
-    TRY(wr_done(&flat));
-    return base64_parse(wr_bytes(&flat), out);
+    return ERR_TRUNCATED;
 }
 
 enum err armour_parse(struct bytes text, const char *label, struct wr *out)
 {
     char end_line[64];
-    int end_n = snprintf(end_line, sizeof end_line, "\n-----END %s-----", label);
+    struct wr flat CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
+    snprintf(end_line, sizeof end_line, "-----END %s-----", label);
     if (text.n > KEY_FILE_MAX) return ERR_TOO_LONG;
     if (!armour_is(text, label)) return ERR_FORMAT;
     size_t head = strlen("-----BEGIN ") + strlen(label) + strlen("-----");
-    struct bytes body = bytes_of(text.p + head, text.n - head);
-    const uint8_t *end = memmem(body.p, body.n, end_line, (size_t)end_n);
-    if (!end) return ERR_TRUNCATED;
-    for (const uint8_t *p = end + end_n; p < text.p + text.n; p++)
-        if (!is_blank(*p)) return ERR_TRAILING;
-    body.n = (size_t)(end - body.p);
-    return body_parse(body, out);
+    struct bytes rest = bytes_of(text.p + head, text.n - head);
+    TRY(body_take(&rest, end_line, &flat));
+    for (size_t i = 0; i < rest.n; i++)
+        if (!is_blank(rest.p[i])) return ERR_TRAILING;
+    return base64_parse(wr_bytes(&flat), out);
 }
 
 void armour_write(struct wr *w, const char *label, size_t width, struct bytes data)

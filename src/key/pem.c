@@ -119,7 +119,9 @@ static const struct form {
 
 bool pem_is_encrypted(struct bytes text)
 {
-    return armour_is(text, "ENCRYPTED PRIVATE KEY") || memmem(text.p, text.n, "Proc-Type: 4,ENCRYPTED", 22);
+    if (armour_is(text, "ENCRYPTED PRIVATE KEY")) return true;
+    const uint8_t *nl = text.n ? memchr(text.p, '\n', text.n) : NULL; /* RFC 1421 headers follow the first line */
+    return nl && bytes_starts(bytes_of(nl + 1, text.n - (size_t)(nl - text.p) - 1), "Proc-Type:");
 }
 
 bool pem_is(struct bytes text)

@@ -1,0 +1,120 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""ssh-keygen on what is no plain file, with options that are not built yet, making host keys, and file modes at every moment."""
+import os
+import re
+import stat
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import programs
+from place import Place
+from tap import Tap, same
+
+LATER = ("-B -e -g -h -i -K -k -L -Q -U -u -X -Dlib -Iid -Mgenerate -nname -Oopt -rhost -sca -V+1d -wlib -Ysign -z1".split())
+
+
+def keygen(place, *args, **kw):
+    return place.run([programs.ours("ssh-keygen"), *args], cwd=place.folder, timeout=10, **kw)
+
+
+def one_line(done, status, words):
+    same((done.returncode, done.stdout), (status, b""), "status and stdout")
+    text = done.stderr.decode()
+    if text.count("\n") != 1 or not re.search(words, text):
+        raise AssertionError(f"stderr: {text!r}")
+
+
+def special_files(tap, place):
+    os.mkfifo(place.path("fifo"))
+    os.mkdir(place.path("folder"))
+    with open(place.path("huge"), "wb") as f:
+        f.truncate(10 << 30)
+    os.chmod(place.path("huge"), 0o600)
+    os.symlink("/dev/zero", place.path("zero"))
+    words = {"fifo": "not a regular file", "folder": "Is a directory", "huge": "too large", "zero": "not a regular file",
+             "/dev/full": "not a regular file"}
+    for name, why in words.items():
+        with tap.case(f"{os.path.basename(name)}: one line and no wait"):
+            for args in ["-l"], ["-y"], ["-p", "-N", ""], ["-c", "-C", "x"], ["-F", "a"], ["-R", "a"], ["-H"]:
+                one_line(keygen(place, *args, "-f", name), 255, why)
+    with tap.case("a pipe that the shell has opened is read"):
+        key = place.key()
+        done = place.run(["/bin/bash", "-c", '"$0" -lf <(cat "$1.pub") && "$0" -lf /dev/stdin <"$1.pub" && "$0" -yf <(cat "$1")',
+                          programs.ours("ssh-keygen"), key])
+        same((done.returncode, done.stdout.count(b"\n")), (0, 3), "status and lines")
+    with tap.case("a key file that is a symbolic link stays one"):
+        os.symlink(place.key(), place.path("link"))
+        same(keygen(place, "-q", "-p", "-N", "x", "-a", "1", "-f", "link").returncode, 0, "status")
+        same((os.path.islink(place.path("link")), stat.S_IMODE(os.stat(place.key()).st_mode)), (True, 0o600), "link and mode")
+
+
+def later_options(tap, place):
+    with tap.case("each option that is not built yet ends with one line that names it"):
+        for option in LATER:
+            one_line(keygen(place, option), 255, f"{option[:2]} .*not available in this version")
+        for kind in "ecdsa-sk", "ed25519-sk", "mldsa44-ed25519":
+            one_line(keygen(place, "-t", kind, "-N", "", "-f", "never"), 255, "not available in this version")
+        one_line(keygen(place, "-q", "-t", "rsa", "-b", "1024", "-m", "PEM", "-N", "x", "-f", "never"), 255, "not available in this version")
+        same([f for f in os.listdir(place.folder) if f.startswith("never")], [], "files")
+    with tap.case("an unknown option and a missing argument show the usage"):
+        for option in "-x", "-j", "-f":
+            done = keygen(place, option)
+            same((done.returncode, b"usage: ssh-keygen" in done.stderr), (1, True), option)
+    with tap.case("-V says who we are"):
+        done = keygen(place, "-V")
+        same((done.returncode, done.stdout), (0, b""), "status")
+        if not re.fullmatch(r"Nacre_\S+ \(OpenSSH_10\.5p1\), OpenSSL .*\n", done.stderr.decode()):
+            raise AssertionError(done.stderr)
+
+
+def host_keys(tap, place):
+    folder = place.path("root/etc/ssh")
+    os.makedirs(folder)
+    with tap.case("-A -f PREFIX makes what is missing, and no more"):
+        done = keygen(place, "-A", "-f", place.path("root"))
+        same((done.returncode, done.stdout, done.stderr), (0, b"ssh-keygen: generating new host keys: RSA ECDSA ED25519 \n", b""), "words")
+        names = sorted(os.listdir(folder))
+        same(names, sorted(f"ssh_host_{t}_key{e}" for t in ("rsa", "ecdsa", "ed25519") for e in ("", ".pub")), "files")
+        for name in names:
+            same(stat.S_IMODE(os.stat(f"{folder}/{name}").st_mode), 0o644 if name.endswith(".pub") else 0o600, name)
+        before = open(f"{folder}/ssh_host_rsa_key", "rb").read()
+        open(f"{folder}/ssh_host_ecdsa_key", "w").close()  # an empty one is as good as none
+        done = keygen(place, "-A", "-f", place.path("root"))
+        same(done.stdout, b"ssh-keygen: generating new host keys: ECDSA \n", "words")
+        same(open(f"{folder}/ssh_host_rsa_key", "rb").read(), before, "an old key")
+        same(keygen(place, "-A", "-f", place.path("root")).stdout, b"", "words when nothing is missing")
+    with tap.case("sshd of OpenSSH takes these keys"):
+        for kind in "rsa", "ecdsa", "ed25519":
+            private = place.run([programs.foreign("ssh-keygen"), "-y", "-f", f"{folder}/ssh_host_{kind}_key"])
+            public = open(f"{folder}/ssh_host_{kind}_key.pub", "rb").read()
+            same((private.returncode, private.stdout), (0, public), kind)
+
+
+def modes(tap, place):
+    """strace shows each mode a file is born with; a umask of 0 must not matter."""
+    with tap.case("no file is born with more than 0600, whatever the umask"):
+        os.mkdir(place.path("modes"))
+        trace = place.path("trace")
+        done = place.run(["/bin/sh", "-c", 'umask 0; exec "$@"', "sh", programs.foreign("strace"), "-f", "-o", trace, "-e",
+                          "trace=open,openat,creat,fchmod,chmod,fchmodat", programs.ours("ssh-keygen"), "-q", "-t", "ed25519",
+                          "-N", "", "-f", place.path("modes/k")])
+        same(done.returncode, 0, "status")
+        text = open(trace, encoding="utf-8").read()
+        born = re.findall(r'"[^"]*modes/[^"]*", [^)]*O_CREAT[^)]*, (0\d+)\)', text)
+        same(sorted(set(born)), ["0600"], "modes at birth")
+        same(text.count("O_EXCL"), 2, "exclusive creations")
+        same(sorted(re.findall(r"fchmod\(\d+, (0\d+)\)", text)), ["0600", "0644"], "modes afterwards")
+
+
+def main():
+    tap = Tap()
+    with Place() as place:
+        special_files(tap, place)
+        later_options(tap, place)
+        host_keys(tap, place)
+        modes(tap, place)
+    tap.end()
+
+
+main()
