@@ -40,8 +40,13 @@ static int dump_sshd(const struct conf_world *w, char **arg)
     }
     struct wr out CLEANUP(wr_clear) = wr_heap(1 << 20);
     if (e == ERR_NONE) e = sshd_rows_read(rows, w, file);
-    if (e == ERR_NONE) e = sshd_conf_for(rows, w, asked ? &peer : NULL, &c);
+    if (e == ERR_NONE) e = sshd_conf_for(rows, w, NULL, &c);
     if (e == ERR_NONE) e = sshd_conf_check(c, w);
+    if (e == ERR_NONE && asked) {
+        sshd_conf_free(c);
+        c = NULL;
+        e = sshd_conf_for(rows, w, &peer, &c);
+    }
     if (e == ERR_NONE) sshd_conf_dump(c, &out);
     fwrite(out.p, 1, out.n, stdout);
     sshd_conf_free(c);
