@@ -26,11 +26,11 @@ static const struct algs_arg ciphers = {ALGS_CIPHERS, true}, macs = {ALGS_MACS, 
 #define IN_MATCH OPT_MATCH
 #define FLAG(name, field, preset, flags, built, help) {name, &kind_flag, AT(field), 0, preset, flags, built, NULL, 0, 0, help}
 #define WORD(name, field, set, preset, flags, built, help) {name, &kind_word, AT(field), 0, preset, flags, built, &set##_words, 0, 0, help}
-#define NUMBER(name, field, preset, flags, min, max, help) {name, &kind_number, AT(field), 0, preset, flags, BUILT, NULL, min, max, help}
+#define NUMBER(name, built, field, preset, flags, min, max, help) {name, &kind_number, AT(field), 0, preset, flags, built, NULL, min, max, help}
 #define OPTION(name, kind, field, preset, flags, built, arg, help) {name, &kind, AT(field), 0, preset, flags, built, arg, 0, 0, help}
 #define NONE_TEXT(name, kind, field, flags, built, help) \
     {name, &kind, AT(field), 0, NULL, OPT_NONE_NULL | OPT_SHOW_NONE | (flags), built, NULL, 0, 0, help}
-#define ALGS(name, field, which, flags, help) {name, &kind_algs, AT(field), 0, NULL, flags, BUILT, &which, 0, 0, help}
+#define ALGS(name, built, field, which, flags, help) {name, &kind_algs, AT(field), 0, NULL, flags, built, &which, 0, 0, help}
 #define LIST(name, field, what, help) {name, &kind_users, AT(field), 0, NULL, OPT_APPEND | IN_MATCH, BUILT, &list_##what, 0, 0, help}
 
 static const struct option rows[] = {
@@ -40,13 +40,13 @@ static const struct option rows[] = {
     FLAG("UsePAM", use_pam, "no", 0, LESS, "PAM for accounts, sessions and questions"),
     OPTION("PAMServiceName", kind_text, pam_service_name, "sshd", IN_MATCH, LESS, NULL, "PAM service"),
     {"LoginGraceTime", &kind_time, AT(login_grace_time_s), 0, "120", 0, BUILT, NULL, 0, 0, "time to log in"},
-    NUMBER("X11DisplayOffset", x11_display_offset, "10", IN_MATCH, 0, 0, "first display number for X11 forwarding"),
-    NUMBER("MaxAuthTries", max_auth_tries, "6", IN_MATCH, 0, 0, "login tries a connection"),
-    NUMBER("MaxSessions", max_sessions, "10", IN_MATCH, 0, 0, "open sessions a connection"),
+    NUMBER("X11DisplayOffset", LESS, x11_display_offset, "10", IN_MATCH, 0, 0, "first display number for X11 forwarding"),
+    NUMBER("MaxAuthTries", BUILT, max_auth_tries, "6", IN_MATCH, 0, 0, "login tries a connection"),
+    NUMBER("MaxSessions", BUILT, max_sessions, "10", IN_MATCH, 0, 0, "open sessions a connection"),
     {"ClientAliveInterval", &kind_time, AT(client_alive_interval_s), 0, "0", IN_MATCH, BUILT, NULL, 0, 0, "silence before asking whether the client lives"},
-    NUMBER("ClientAliveCountMax", client_alive_count_max, "3", IN_MATCH, 0, 0, "unanswered alive messages before giving up"),
-    NUMBER("RequiredRSASize", required_rsa_size_bits, "1024", IN_MATCH, 0, 0, "smallest RSA key taken, in bits"),
-    OPTION("StreamLocalBindMask", kind_mask, stream_local_bind_mask, "0177", IN_MATCH, BUILT, NULL, "umask of socket files"),
+    NUMBER("ClientAliveCountMax", BUILT, client_alive_count_max, "3", IN_MATCH, 0, 0, "unanswered alive messages before giving up"),
+    NUMBER("RequiredRSASize", BUILT, required_rsa_size_bits, "1024", IN_MATCH, 0, 0, "smallest RSA key taken, in bits"),
+    OPTION("StreamLocalBindMask", kind_mask, stream_local_bind_mask, "0177", IN_MATCH, LESS, NULL, "umask of socket files"),
     {"UnusedConnectionTimeout", &kind_time, AT(unused_connection_timeout_s), 0, "none", IN_MATCH, MORE, NULL, 0, 1, "end connections without channels"},
     WORD("PermitRootLogin", permit_root_login, root, "prohibit-password", IN_MATCH, BUILT, "whether and how root may log in"),
     WORD("IgnoreRhosts", ignore_rhosts, rhosts, "yes", IN_MATCH, LESS, "ignore .rhosts and .shosts"),
@@ -75,20 +75,20 @@ static const struct option rows[] = {
     FLAG("PermitEmptyPasswords", permit_empty_passwords, "no", IN_MATCH, BUILT, "empty passwords may log in"),
     {"Compression", &kind_flag, AT(compression), 0, "delayed", 0, BUILT, &compression_words, 0, 0, "compression after login"},
     WORD("GatewayPorts", gateway_ports, gateway, "no", IN_MATCH, BUILT, "remote forwardings may listen on all addresses"),
-    FLAG("UseDNS", use_dns, "no", 0, BUILT, "look up the client's name"),
+    FLAG("UseDNS", use_dns, "no", 0, MORE, "look up the client's name"),
     WORD("AllowTcpForwarding", allow_tcp_forwarding, forwarding, "yes", IN_MATCH, BUILT, "TCP forwarding"),
     FLAG("AllowAgentForwarding", allow_agent_forwarding, "yes", IN_MATCH, BUILT, "agent forwarding"),
     FLAG("DisableForwarding", disable_forwarding, "no", IN_MATCH, BUILT, "no forwarding of any kind"),
     WORD("AllowStreamLocalForwarding", allow_stream_local_forwarding, forwarding, "yes", IN_MATCH, BUILT, "socket file forwarding"),
-    FLAG("StreamLocalBindUnlink", stream_local_bind_unlink, "no", IN_MATCH, BUILT, "remove an old socket file first"),
-    OPTION("FingerprintHash", kind_fingerprint, fingerprint_hash, "SHA256", 0, BUILT, NULL, "hash of logged fingerprints"),
+    FLAG("StreamLocalBindUnlink", stream_local_bind_unlink, "no", IN_MATCH, LESS, "remove an old socket file first"),
+    OPTION("FingerprintHash", kind_fingerprint, fingerprint_hash, "SHA256", 0, LESS, NULL, "hash of logged fingerprints"),
     FLAG("ExposeAuthInfo", expose_auth_info, "no", IN_MATCH, LESS, "tell the session how it was authenticated"),
     FLAG("RefuseConnection", refuse_connection, "no", IN_MATCH, BUILT, "drop the connection"),
     {"PidFile", &kind_path, AT(pid_file), 0, "/run/sshd.pid", OPT_NONE_NULL | OPT_SHOW_NONE, BUILT, NULL, 0, 0, "file for the process number"},
     OPTION("ModuliFile", kind_path, moduli_file, "/etc/ssh/moduli", 0, BUILT, NULL, "groups for Diffie-Hellman group exchange"),
     {"XAuthLocation", &kind_path, AT(xauth_location), 0, "/usr/bin/xauth", OPT_NONE_NULL | OPT_SHOW_NONE, LESS, NULL, 0, 0, "xauth program"},
-    ALGS("Ciphers", ciphers, ciphers, 0, "ciphers"),
-    ALGS("MACs", macs, macs, 0, "MACs"),
+    ALGS("Ciphers", BUILT, ciphers, ciphers, 0, "ciphers"),
+    ALGS("MACs", BUILT, macs, macs, 0, "MACs"),
     NONE_TEXT("Banner", kind_path, banner, IN_MATCH, BUILT, "file shown before login"),
     NONE_TEXT("ForceCommand", kind_command, force_command, OPT_REST | IN_MATCH, BUILT, "command run whatever the client asks for"),
     NONE_TEXT("ChrootDirectory", kind_text, chroot_directory, IN_MATCH, MORE, "root directory of sessions"),
@@ -101,11 +101,11 @@ static const struct option rows[] = {
     NONE_TEXT("AuthorizedPrincipalsCommand", kind_absolute_command, authorized_principals_command, OPT_REST | IN_MATCH, MORE, "program that prints principals"),
     NONE_TEXT("AuthorizedPrincipalsCommandUser", kind_text, authorized_principals_command_user, IN_MATCH, MORE, "account it runs under"),
     NONE_TEXT("HostKeyAgent", kind_path, host_key_agent, 0, LESS, "agent that holds the host keys"),
-    ALGS("KexAlgorithms", kex_algorithms, kex, 0, "key exchange methods"),
-    ALGS("CASignatureAlgorithms", ca_signature_algorithms, cas, IN_MATCH, "algorithms certificates may be signed with"),
-    ALGS("HostbasedAcceptedAlgorithms", hostbased_accepted_algorithms, keys, IN_MATCH, "algorithms for host-based login"),
-    ALGS("HostKeyAlgorithms", host_key_algorithms, keys, 0, "host key algorithms offered"),
-    ALGS("PubkeyAcceptedAlgorithms", pubkey_accepted_algorithms, keys, IN_MATCH, "signature algorithms for public key login"),
+    ALGS("KexAlgorithms", BUILT, kex_algorithms, kex, 0, "key exchange methods"),
+    ALGS("CASignatureAlgorithms", LESS_QUIET, ca_signature_algorithms, cas, IN_MATCH, "algorithms certificates may be signed with"),
+    ALGS("HostbasedAcceptedAlgorithms", LESS_QUIET, hostbased_accepted_algorithms, keys, IN_MATCH, "algorithms for host-based login"),
+    ALGS("HostKeyAlgorithms", BUILT, host_key_algorithms, keys, 0, "host key algorithms offered"),
+    ALGS("PubkeyAcceptedAlgorithms", BUILT, pubkey_accepted_algorithms, keys, IN_MATCH, "signature algorithms for public key login"),
     {"RDomain", &kind_text, AT(rdomain), 0, NULL, OPT_NONE_NULL | IN_MATCH, MORE, NULL, 0, 0, "routing domain of sessions"},
     OPTION("SshdSessionPath", kind_path, sshd_session_path, "/usr/lib/openssh/sshd-session", 0, LESS, NULL, "taken for OpenSSH's sake"),
     OPTION("SshdAuthPath", kind_path, sshd_auth_path, "/usr/lib/openssh/sshd-auth", 0, LESS, NULL, "taken for OpenSSH's sake"),
@@ -134,7 +134,7 @@ static const struct option rows[] = {
     {"PerSourceNetBlockSize", &kind_net_block, AT(per_source_net_block_size_v4), AT(per_source_net_block_size_v6), "32:128", 0, BUILT, NULL, 0, 0,
      "how many addresses are one source"},
     WORD("PermitTunnel", permit_tunnel, tunnel, "no", IN_MATCH, LESS, "tunnel device forwarding"),
-    OPTION("IPQoS", kind_ipqos, ipqos, "ef cs0", IN_MATCH, BUILT, NULL, "type of service of packets"),
+    OPTION("IPQoS", kind_ipqos, ipqos, "ef cs0", IN_MATCH, LESS_QUIET, NULL, "type of service of packets"),
     OPTION("RekeyLimit", kind_rekey, rekey_limit, "default none", IN_MATCH, BUILT, NULL, "data and time before new keys"),
     OPTION("PermitOpen", kind_permits, permit_open, "any", IN_MATCH, MORE, NULL, "targets of forwarding"),
     OPTION("PermitListen", kind_permits, permit_listen, "any", IN_MATCH, MORE, "p", "ports remote forwardings may listen on"),

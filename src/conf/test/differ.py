@@ -78,7 +78,7 @@ SSHD = {
     "PermitUserEnvironment": ["yes", "no", "A*,B"], "PermitUserRC": FLAG, "PerSourceMaxStartups": ["none", "5"], "PerSourceNetBlockSize": ["24:64"], "PidFile": ["none", "/p"], "Port": ["22", "2222"],
     "PrintLastLog": FLAG, "PrintMotd": FLAG, "PubkeyAuthentication": FLAG, "PubkeyAuthOptions": ["none", "touch-required", "verify-required touch-required"], "RekeyLimit": ["1G 1h", "default none", "16 1m", "9"],
     "RequiredRSASize": ["2048"], "SetEnv": ["A=b C=d", "A=b A=c"], "StreamLocalBindMask": ["0111"], "StreamLocalBindUnlink": FLAG, "StrictModes": FLAG, "Subsystem": ["sftp /s -x", "a /b"],
-    "SyslogFacility": ["AUTH", "local0"], "TCPKeepAlive": FLAG, "UseDNS": FLAG, "UsePAM": FLAG, "VersionAddendum": ["none", "x y"], "X11DisplayOffset": ["10", "0"], "X11Forwarding": FLAG, "X11UseLocalhost": FLAG,
+    "SyslogFacility": ["AUTH", "local0"], "TCPKeepAlive": FLAG, "UseDNS": ["no"], "UsePAM": FLAG, "VersionAddendum": ["none", "x y"], "X11DisplayOffset": ["10", "0"], "X11Forwarding": FLAG, "X11UseLocalhost": FLAG,
     "ChallengeResponseAuthentication": FLAG, "KeepAlive": FLAG, "Protocol": ["2"], "UsePrivilegeSeparation": ["sandbox"], "AFSTokenPassing": ["no"], "foobar": ["x"],
 }
 SSHD_BLOCKS = ["Match all", "Match user bob", "Match user alice", "Match user *,!alice", "Match address 10.0.0.0/8", "Match address 10.0.0.0/8,!10.1.2.3", "Match host *.example.org", "Match localport 22",

@@ -175,11 +175,11 @@ static void includes_have_their_own_scope(void **state)
     fake_add(&f, "/etc/ssh/d/1.conf", "MaxAuthTries 2\nMatch user bob\nMaxSessions 3\n");
     fake_add(&f, "/etc/ssh/d/2.conf", "MaxAuthTries 4\nPrintMotd no\n");
     fake_add(&f, "/m", "MaxSessions 7\nMatch user bob\nClientAliveCountMax 8\n");
-    static const char text[] = "Include d/*.conf\nUseDNS yes\nMatch user nobody\nInclude /m\nX11DisplayOffset 40\nMatch user bob\nInclude /m\n"
+    static const char text[] = "Include d/*.conf\nPrintLastLog no\nMatch user nobody\nInclude /m\nX11DisplayOffset 40\nMatch user bob\nInclude /m\n"
                                "PermitTTY no\n";
     assert_string_equal(value_for(&bob, text, "maxauthtries"), "maxauthtries 2");
     assert_string_equal(value_for(&bob, text, "printmotd"), "printmotd no");
-    assert_string_equal(value_for(&bob, text, "usedns"), "usedns yes");
+    assert_string_equal(value_for(&bob, text, "printlastlog"), "printlastlog no");
     assert_string_equal(value_for(&bob, text, "maxsessions"), "maxsessions 3");
     assert_string_equal(value_for(&bob, text, "clientalivecountmax"), "clientalivecountmax 8");
     assert_string_equal(value_for(&bob, text, "x11displayoffset"), "x11displayoffset 10");
