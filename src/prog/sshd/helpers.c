@@ -93,7 +93,7 @@ static enum err keys_hear(struct server *s, int from, bool keep)
         log_line(LOG_LEVEL_DEBUG1, "host keys jailed (%s)", p.text);
         return ERR_NONE;
     }
-    log_line(LOG_LEVEL_FATAL, "host key process: %s", p.text);
+    log_line(LOG_LEVEL_FATAL, "no working jail for the host keys: %s", p.text);
     return ERR_DENIED;
 }
 
