@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /* Accounts: what passwd, group and shadow say of a name, as one fixed-size value. */
 #include <grp.h>
+#include <malloc.h>
 #include <pwd.h>
-#include <shadow.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/text.h"
 #include "os/user.h"
-#include "sshd/login.h"
+#include "sshd/account.h"
 
 #define DAY_S 86400
 
@@ -24,9 +24,21 @@ static int32_t days_left(long end, long today, long warn)
     return warn > 0 && end >= today && end - today <= warn ? (int32_t)(end - today) : -1;
 }
 
-/* shadow(5): numbers are days since 1970; -1 is "not set". The rules are those of OpenSSH without PAM. */
-static void shadow_apply(const struct spwd *s, long today, struct account *a)
+void shadow_read(const char *name, void (*use)(const struct spwd *entry, void *arg), void *arg)
 {
+    (void)mallopt(M_PERTURB, 0xff);     /* malloc overwrites what is freed: the buffer through which the file was read */
+    struct spwd *s = getspnam(name);
+    if (s) use(s, arg);
+    if (s) wipe(s->sp_pwdp, strlen(s->sp_pwdp));
+    endspent();
+    (void)mallopt(M_PERTURB, 0);
+}
+
+/* shadow(5): numbers are days since 1970; -1 is "not set". The rules are those of OpenSSH without PAM. */
+static void shadow_apply(const struct spwd *s, void *arg)
+{
+    struct account *a = arg;
+    long today = (long)(time(NULL) / DAY_S);
     a->shadow = true;
     a->locked = s->sp_pwdp[0] == '!';
     a->no_password = s->sp_pwdp[0] == 0;
@@ -76,16 +88,11 @@ void account_find(const char *name, struct account *out)
     struct account a = {.uid = (uid_t)-1, .gid = (gid_t)-1, .expires_days = -1, .password_days = -1};
     /* a name that cannot exist is looked up under one that does not: the same work */
     const char *ask = name_usable(name) ? name : "!";
-    long today = (long)(time(NULL) / DAY_S);
-
     const struct passwd *pw = getpwnam(ask);
     a.valid = pw && account_fill(pw, &a);
     if (!a.valid) copy(a.name, sizeof a.name, ask);
     groups_read(&a);
-    const struct spwd *s = getspnam(a.name);
-    if (s) shadow_apply(s, today, &a);
-    if (s) wipe(s->sp_pwdp, strlen(s->sp_pwdp));
-    endspent();
+    shadow_read(a.name, shadow_apply, &a);
 
     if (!a.valid) {
         a = (struct account){.uid = (uid_t)-1, .gid = (gid_t)-1, .expires_days = -1, .password_days = -1};

@@ -141,20 +141,58 @@ static void lines_put(struct environ_list *l, char *text, const char *path, cons
     }
 }
 
-void environ_file(struct environ_list *l, const char *path, const struct account *a, const char *allow)
+/* A regular file's text, NUL-terminated, for the caller to free; NULL: there is none. */
+static char *text_read(const char *path, const struct account *a)
 {
     char note[256] = "";
-    int fd;
-    if (keyfile_open(a, path, false, note, sizeof note, &fd) != ERR_NONE) return;
-    char *text = calloc(1, FILE_BYTES_MAX + 1);
     size_t n = 0;
+    int fd;
+    if (keyfile_open(a, path, false, note, sizeof note, &fd) != ERR_NONE) return NULL;
+    char *text = calloc(1, FILE_BYTES_MAX + 1);
     if (!text) die_nomem();
-    for (ssize_t got = 1; got > 0 && n < FILE_BYTES_MAX; n += (size_t)got) {
-        got = read(fd, text + n, FILE_BYTES_MAX - n);
+    while (n < FILE_BYTES_MAX) {
+        ssize_t got = read(fd, text + n, FILE_BYTES_MAX - n);
         if (got <= 0) break;
+        n += (size_t)got;
     }
     close(fd);
-    lines_put(l, text, path, allow);
+    return text;
+}
+
+void environ_file(struct environ_list *l, const char *path, const struct account *a, const char *allow)
+{
+    char *text = text_read(path, a);
+    if (text) lines_put(l, text, path, allow);
+    free(text);
+}
+
+/* One line of /etc/environment: [export] NAME=VALUE, VALUE perhaps in quotes. */
+static void system_line(struct environ_list *l, char *line)
+{
+    line += strspn(line, " \t");
+    if (strncmp(line, "export ", 7) == 0) line += 7 + strspn(line + 7, " \t");
+    size_t n = strcspn(line, "\r\n");
+    while (n > 0 && (line[n - 1] == ' ' || line[n - 1] == '\t')) n--;
+    line[n] = 0;
+    char *value = strchr(line, '=');
+    if (line[0] == '#' || !value || value == line) return;
+    *value++ = 0;
+    n = strlen(value);
+    if (n >= 2 && (value[0] == '"' || value[0] == '\'') && value[n - 1] == value[0]) {
+        value[n - 1] = 0;
+        value++;
+    }
+    environ_set(l, line, value);
+}
+
+void environ_system(struct environ_list *l, const char *path, const struct account *a)
+{
+    char *text = text_read(path, a);
+    for (char *line = text, *next; line; line = next) {
+        next = strchr(line, '\n');
+        if (next) *next++ = 0;
+        system_line(l, line);
+    }
     free(text);
 }
 
@@ -188,6 +226,14 @@ static void put_login(struct environ_list *l, const struct session_spec *spec)
     if (spec->pty && spec->pty->term[0]) environ_set(l, "TERM", spec->pty->term);
 }
 
+/* With UsePAM an administrator counts on pam_env(8): the system's variables and its language. */
+static void put_system(struct environ_list *l, const struct session_spec *spec)
+{
+    if (!spec->conf->use_pam) return;
+    environ_system(l, "/etc/environment", spec->account);
+    environ_system(l, "/etc/default/locale", spec->account);
+}
+
 static void put_user_files(struct environ_list *l, const struct session_spec *spec)
 {
     char path[PATH_MAX];
@@ -206,6 +252,7 @@ void environ_build(struct environ_list *l, const struct session_spec *spec, cons
     if (tz) environ_set(l, "TZ", tz);
     put_client(l, spec->env);
     put_login(l, spec);
+    put_system(l, spec);
     put_user_files(l, spec);
     for (size_t i = 0; i < spec->conf->set_env.n; i++) environ_put(l, spec->conf->set_env.v[i], NULL);
     /* last, so that nobody but the server says where a login came from */

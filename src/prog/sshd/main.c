@@ -18,6 +18,7 @@
 #include "os/message.h"
 #include "os/process.h"
 #include "os/spawn.h"
+#include "sshd/login.h"
 #include "sshd/server.h"
 #include "sshd/world.h"
 
@@ -194,6 +195,7 @@ int main(int argc, char **argv)
     if (!o->debug && !o->quiet) log_set_level((enum log_level)s->conf->log_level);
     helpers_start(s);
     log_begin(s, early);
+    login_init();
     if (o->inetd) return inetd_run(s);
     if (o->debug) {
         int sock = listener_accept_one(s);

@@ -2,7 +2,6 @@
 /* Passwords: the warden fetches the hash, sshd-auth compares. Every question, also the hopeless, is asked of sshd-auth with a hash
  * that is real or one that no password fits, so that who asks learns nothing from the time. */
 #include <pwd.h>
-#include <shadow.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -10,21 +9,21 @@
 #include "os/message.h"
 #include "os/spawn.h"
 #include "sshd-auth/question.h"
-#include "sshd/login.h"
+#include "sshd/account.h"
 
-/* The account's hash into the question, as shadow has it; empty where there is none. */
+static void hash_take(const struct spwd *entry, void *arg)
+{
+    struct auth_question *q = arg;
+    if (bytes_to_str(bytes_str(entry->sp_pwdp), q->hash, sizeof q->hash) == ERR_NONE) q->hash_n = (uint32_t)strlen(q->hash);
+}
+
+/* Without shadow, a hash in passwd itself; everybody may read that. */
 static void hash_fill(const struct account *a, struct auth_question *q)
 {
-    char *hash = NULL;
-    struct spwd *s = getspnam(a->valid ? a->name : "!");
-    if (s) hash = s->sp_pwdp;
-    if (!hash) {
-        struct passwd *pw = getpwnam(a->valid ? a->name : "!");
-        hash = pw ? pw->pw_passwd : NULL;
-    }
-    if (hash && bytes_to_str(bytes_str(hash), q->hash, sizeof q->hash) == ERR_NONE) q->hash_n = (uint32_t)strlen(q->hash);
-    if (s) wipe(s->sp_pwdp, strlen(s->sp_pwdp));
-    endspent();
+    const char *name = a->valid ? a->name : "!";
+    shadow_read(name, hash_take, q);
+    const struct passwd *pw = a->shadow ? NULL : getpwnam(name);
+    if (pw && bytes_to_str(bytes_str(pw->pw_passwd), q->hash, sizeof q->hash) == ERR_NONE) q->hash_n = (uint32_t)strlen(q->hash);
 }
 
 static enum err auth_spawn(int auth_exe, int sock, pid_t *out)

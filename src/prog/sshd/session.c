@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -24,8 +25,10 @@ void login_init(void)
 {
     limits_save();
     /* What a login loads and looks up on its first use is shared by all children when it is done here once. */
-    struct account a;
-    account_find("root", &a);
+    gid_t groups[ACCOUNT_GROUPS_MAX];
+    int n = ACCOUNT_GROUPS_MAX;
+    (void)getpwnam("root");
+    (void)getgrouplist("root", 0, groups, &n);
     (void)getgrgid(0);
     tzset();
 }

@@ -38,6 +38,8 @@ void environ_set(struct environ_list *l, const char *name, const char *value);
 const char *environ_get(const struct environ_list *l, const char *name);
 /* ~/.ssh/environment's format: NAME=VALUE lines, empty lines, comments. `allow`: a pattern list of names, NULL: all. Complaints go to stderr. */
 void environ_file(struct environ_list *l, const char *path, const struct account *a, const char *allow);
+/* /etc/environment's format, as pam_env(8) reads it: [export] NAME=VALUE, VALUE perhaps in quotes. */
+void environ_system(struct environ_list *l, const char *path, const struct account *a);
 /* Everything a session has, in OpenSSH's order. tty NULL: none. */
 void environ_build(struct environ_list *l, const struct session_spec *spec, const struct session_plan *plan, const char *tty);
 

@@ -236,6 +236,25 @@ static void environment_files_are_read_by_their_rules(void **state)
     home_end(&p);
 }
 
+static void system_environment_is_read_as_pam_reads_it(void **state)
+{
+    (void)state;
+    struct home p;
+    struct environ_list l = {0};
+    home_make(&p);
+    home_write(p.file, "# no=1\nLANG=de_DE.UTF-8\n export A=\"x y\" \r\nB='q'\nC=\"open\nnothing\n=x\nPATH=/a:/b");
+    environ_system(&l, p.file, &p.who);
+    assert_int_equal(l.n, 5);
+    const struct { const char *name, *value; } want[] = {{"LANG", "de_DE.UTF-8"}, {"A", "x y"}, {"B", "q"}, {"C", "\"open"}, {"PATH", "/a:/b"}};
+    for (size_t i = 0; i < COUNT_OF(want); i++) {
+        assert_non_null(environ_get(&l, want[i].name));
+        assert_string_equal(environ_get(&l, want[i].name), want[i].value);
+    }
+    for (size_t i = 0; i < l.n; i++) free(l.v[i]);
+    free(l.v);
+    home_end(&p);
+}
+
 /* ---- terminal modes ---- */
 
 static void modes_set_what_they_name(void **state)
@@ -469,6 +488,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(variables_are_bounded),
         cmocka_unit_test(a_session_has_these_variables),
         cmocka_unit_test(environment_files_are_read_by_their_rules),
+        cmocka_unit_test(system_environment_is_read_as_pam_reads_it),
         cmocka_unit_test(modes_set_what_they_name),
         cmocka_unit_test(everybody_can_serve_himself),
         cmocka_unit_test(a_failed_fork_is_never_a_pid),
