@@ -2,62 +2,16 @@
 #include "kit/pump.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "fdio.h"
-#include "flow.h"
+#include "wait.h"
 
 #define POLL_EVERY      2097152     /* bytes moved before the other descriptors are looked at, while there is work without poll */
 #define QUANTUM_MIN     32768       /* a slow link: no more bulk than that waits in front of a keystroke */
-#define TRIM_AFTER_US   1000000     /* idle for that long: buffers go back to the kernel */
 #define CHAN_LIMIT      65536       /* channel numbers are small indexes */
-#define PAGE            4096
-
-struct watch {
-    int fd;
-    short events;
-};
-
-/* Whom an entry of the poll set belongs to. */
-enum poll_what { POLL_CONN, POLL_WATCH, POLL_SINK, POLL_SOURCE };
-struct poll_who {
-    enum poll_what what;
-    enum stream stream;
-    struct flow *flow;
-};
-
-struct pump {
-    struct conn *conn;
-    int fd_in, fd_out;
-    enum pump_fd_kind kind;
-    bool in_ready, in_ended, out_blocked, out_dead, trimmed;
-    int socket_errno;
-    size_t quantum;                 /* bulk bytes that may wait for the socket */
-    size_t moved;                   /* bytes since the last poll */
-    size_t tell;                    /* flows whose tell_sources is set */
-    size_t turn;                    /* who begins: rotates over flows and watches */
-    uint64_t alarm_us;
-
-    struct flow **flows;            /* all, orphans too */
-    size_t flow_count, flow_cap;
-    struct flow **by_chan;
-    size_t chan_cap;
-
-    struct watch *watches;
-    size_t watch_count, watch_cap;
-    struct pollfd *polls;
-    struct poll_who *whos;
-    size_t poll_count, poll_cap;
-
-    struct iovec gather[GATHER_MAX];    /* views of data events not written yet: one flow's, one stream's */
-    size_t gather_count;
-    struct flow *gather_flow;
-    enum stream gather_stream;
-};
 
 uint64_t pump_now_us(void)
 {
@@ -91,18 +45,6 @@ struct conn *pump_conn(const struct pump *p)
 int pump_socket_errno(const struct pump *p)
 {
     return p->socket_errno;
-}
-
-/* Make room for one more element. */
-MUST_USE static enum err array_grow(void **array, size_t *cap, size_t need, size_t size)
-{
-    if (need <= *cap) return ERR_NONE;
-    size_t bigger = *cap ? *cap : 8;
-    while (bigger < need) bigger *= 2;
-    void *grown = realloc(*array, bigger * size);
-    if (!grown) return ERR_NOMEM;
-    *array = grown, *cap = bigger;
-    return ERR_NONE;
 }
 
 /* ---- flows ---- */
@@ -280,8 +222,8 @@ MUST_USE static enum err gather_add(struct pump *p, struct flow *f, const struct
 /* What an event means for the descriptors, before the program hears of it. */
 static void pump_note(struct pump *p, const struct event *ev)
 {
-    struct flow *f = ev->type == EV_CHANNEL_EOF || ev->type == EV_CHANNEL_CLOSED || ev->type == EV_CHANNEL_PEER_CLOSED || ev->type == EV_CHANNEL_REFUSED
-        ? pump_flow(p, ev->chan) : NULL;
+    bool over = ev->type == EV_CHANNEL_CLOSED || ev->type == EV_CHANNEL_PEER_CLOSED || ev->type == EV_CHANNEL_REFUSED;
+    struct flow *f = over || ev->type == EV_CHANNEL_EOF ? pump_flow(p, ev->chan) : NULL;
     if (!f) return;
     if (ev->type == EV_CHANNEL_EOF) {
         flow_peer_eof(f);
@@ -399,125 +341,6 @@ static bool pump_drain(struct pump *p, struct pump_ready *out, bool *got)
     return moved;
 }
 
-/* ---- waiting ---- */
-
-static void poll_add(struct pump *p, int fd, short events, struct poll_who who)
-{
-    p->polls[p->poll_count] = (struct pollfd){.fd = fd, .events = events};
-    p->whos[p->poll_count++] = who;
-}
-
-/* Room in the poll set for all that there may be. */
-MUST_USE static enum err poll_room(struct pump *p)
-{
-    size_t need = 2 + p->watch_count + 4 * p->flow_count, cap = p->poll_cap;
-    void *array = p->polls;
-    TRY(array_grow(&array, &cap, need, sizeof(*p->polls)));
-    p->polls = array;
-    array = p->whos;
-    TRY(array_grow(&array, &p->poll_cap, need, sizeof(*p->whos)));
-    p->whos = array;
-    p->poll_count = 0;
-    return ERR_NONE;
-}
-
-static void poll_add_conn(struct pump *p)
-{
-    const struct poll_who who = {.what = POLL_CONN};
-    bool in = !p->in_ended && !p->in_ready && (conn_wants(p->conn) & WANT_READ);
-    bool out = p->out_blocked && conn_output_peek(p->conn).n;
-    bool both = in && out && p->fd_in == p->fd_out;
-    if (in) poll_add(p, p->fd_in, both ? POLLIN | POLLOUT : POLLIN, who);
-    if (out && !both) poll_add(p, p->fd_out, POLLOUT, who);
-}
-
-static void poll_add_flow(struct pump *p, struct flow *f, bool sources)
-{
-    size_t waiting = conn_output_peek(p->conn).n;
-    if (f->orphan || (f->bulk && waiting >= p->quantum)) sources = false;
-    for (int s = 0; s < 2; s++) {
-        struct poll_who who = {.stream = (enum stream)s, .flow = f, .what = POLL_SINK};
-        if (f->sink[s].blocked && f->sink[s].queue.n) poll_add(p, f->sink[s].fd, POLLOUT, who);
-        who.what = POLL_SOURCE;
-        const struct source *src = &f->source[s];
-        if (sources && src->fd >= 0 && !src->ready && chan_room(p->conn, f->chan)) poll_add(p, src->fd, POLLIN, who);
-    }
-}
-
-/* Only descriptors from which something is wanted: the others would report a hang-up again and again. Watched ones first. */
-MUST_USE static enum err poll_build(struct pump *p, bool all)
-{
-    TRY(poll_room(p));
-    for (size_t i = 0; all && i < p->watch_count; i++)
-        poll_add(p, p->watches[i].fd, p->watches[i].events, (struct poll_who){.what = POLL_WATCH});
-    if (all) poll_add_conn(p);
-    for (size_t i = 0; i < p->flow_count; i++) poll_add_flow(p, p->flows[i], all);
-    return ERR_NONE;
-}
-
-static void poll_note(struct pump *p, const struct pollfd *one, const struct poll_who *who)
-{
-    if (one->revents == 0) return;
-    if (who->what == POLL_SINK) who->flow->sink[who->stream].blocked = false;
-    if (who->what == POLL_SOURCE) who->flow->source[who->stream].ready = true;
-    if (who->what != POLL_CONN) return;
-    if (one->fd == p->fd_out && (one->revents & (POLLOUT | POLLERR | POLLHUP))) p->out_blocked = false;
-    if (one->fd == p->fd_in && (one->revents & ~POLLOUT)) p->in_ready = true;
-}
-
-/* A watched descriptor that is ready; only one a time, since what the program does about it may settle another. */
-static bool poll_watched(struct pump *p, struct pump_ready *out)
-{
-    for (size_t i = 0; i < p->watch_count; i++) {
-        size_t at = (i + p->turn) % p->watch_count;
-        if (p->polls[at].revents == 0) continue;
-        *out = (struct pump_ready){.what = PUMP_FD, .fd = p->polls[at].fd, .revents = p->polls[at].revents};
-        p->turn++;
-        return true;
-    }
-    return false;
-}
-
-static void pump_trim(struct pump *p)
-{
-    struct span buffers[2] = {{0}, {0}};
-    p->trimmed = true;
-    if (!conn_idle_buffers(p->conn, &buffers[0], &buffers[1])) return;
-    for (int i = 0; i < 2; i++) {
-        uintptr_t begin = ((uintptr_t)buffers[i].p + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
-        uintptr_t end = ((uintptr_t)buffers[i].p + buffers[i].n) & ~(uintptr_t)(PAGE - 1);
-        if (buffers[i].n && end > begin) (void)madvise(buffers[i].p + (begin - (uintptr_t)buffers[i].p), end - begin, MADV_DONTNEED);
-    }
-}
-
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-/* Wait (or only look). True: *out is for the program. */
-MUST_USE static enum err pump_poll(struct pump *p, uint64_t now_us, bool wait, const void *mask, struct pump_ready *out, bool *got)
-{
-    TRY(poll_build(p, true));
-    uint64_t until = min_u64(conn_deadline(p->conn), p->alarm_us);
-    if (!p->trimmed) until = min_u64(until, now_us + TRIM_AFTER_US);
-    uint64_t us = !wait || until <= now_us ? 0 : until - now_us;
-    struct timespec timeout = {.tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000) * 1000};
-    bool forever = wait && until == UINT64_MAX;
-    int n = ppoll(p->polls, p->poll_count, forever ? NULL : &timeout, mask);
-    p->moved = 0;
-    if (n < 0 && errno != EINTR) return ERR_SYSTEM;
-    if (n < 0) {
-        *out = (struct pump_ready){.what = PUMP_SIGNAL};
-        *got = true;
-        return ERR_NONE;
-    }
-    if (n == 0 && wait && !p->trimmed && pump_now_us() >= now_us + TRIM_AFTER_US) pump_trim(p);
-    for (size_t i = 0; i < p->poll_count; i++) poll_note(p, &p->polls[i], &p->whos[i]);
-    *got = poll_watched(p, out);
-    return ERR_NONE;
-}
-
 bool pump_linger(struct pump *p, uint64_t until_us, const void *mask)
 {
     for (;;) {
@@ -528,12 +351,7 @@ bool pump_linger(struct pump *p, uint64_t until_us, const void *mask)
         while (got);
         for (size_t i = 0; i < p->flow_count; i++)
             if (!flow_drained(p->flows[i])) drained = false;
-        uint64_t now_us = pump_now_us();
-        if (drained || now_us >= until_us || poll_build(p, false) != ERR_NONE) return drained;
-        uint64_t us = until_us - now_us;
-        struct timespec timeout = {.tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000) * 1000};
-        if (ppoll(p->polls, p->poll_count, until_us == UINT64_MAX ? NULL : &timeout, mask) < 0) return false;
-        for (size_t i = 0; i < p->poll_count; i++) poll_note(p, &p->polls[i], &p->whos[i]);
+        if (drained || !wait_sinks(p, until_us, mask)) return drained;
     }
 }
 
@@ -567,7 +385,7 @@ enum err pump_next(struct pump *p, const void *mask, struct pump_ready *out)
         }
         moved |= pump_read(p);
         if (moved && p->moved < POLL_EVERY) continue;
-        TRY(pump_poll(p, now_us, !moved, mask, out, &got));
+        TRY(wait_all(p, now_us, !moved, mask, out, &got));
         if (got) return ERR_NONE;
     }
 }

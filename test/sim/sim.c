@@ -189,8 +189,8 @@ static void rekey_everywhere(void)
             done += conn_facts(d->side[0].c)->rekeys != 0;
             duo_free(d);
         }
-        tap_ok(bad == 0 && done > 20, "a rekey by %s at every packet, %u of %u took place", who == 0 ? "the client" : who == 1 ? "the server" : "both",
-               done, at - 1);
+        static const char *const whose[] = {"the client", "the server", "both"};
+        tap_ok(bad == 0 && done > 20, "a rekey by %s at every packet, %u of %u took place", whose[who], done, at - 1);
     }
 }
 
