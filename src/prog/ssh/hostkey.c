@@ -67,7 +67,8 @@ static NORETURN void revoked(const struct look *l)
     say(CONF_LOG_ERROR, "@       WARNING: REVOKED HOST KEY DETECTED!               @");
     say(CONF_LOG_ERROR, STARS);
     say(CONF_LOG_ERROR, "The %s host key for %s is marked as revoked.", l->type, l->host);
-    say(CONF_LOG_ERROR, "This could mean that a stolen key is being used to impersonate this host.");
+    say(CONF_LOG_ERROR, "This could mean that a stolen key is being used to");
+    say(CONF_LOG_ERROR, "impersonate this host.");
     say(CONF_LOG_ERROR, "%s host key for %.200s was revoked and you have requested strict checking.", l->type, l->host);
     refuse();
 }
@@ -137,8 +138,8 @@ static void other_names(const struct look *l, struct wr *w)
     wr_text(w, "This host key is known by the following other names/addresses:\n");
     for (size_t i = 0; i < shown; i++) {
         const struct known_ref *r = &f->elsewhere[i];
-        const char *path = l->files->path[r->file], *home = ui.world->home;
-        bool in_home = home && strncmp(path, home, strlen(home)) == 0 && path[strlen(home)] == '/';
+        const char *path = l->files->path[r->file], *home = getenv("HOME");
+        bool in_home = home && *home && strncmp(path, home, strlen(home)) == 0 && path[strlen(home)] == '/';
         wr_textf(w, "    %s%s:%zu: %s\n", in_home ? "~" : "", in_home ? path + strlen(home) : path, r->line,
                  r->hashed ? "[hashed name]" : show(r->hosts));
     }
@@ -193,9 +194,31 @@ static void ask_person(const struct look *l)
     wr_clear(&w);
 }
 
+/* A host on another port than 22 may be known by its bare name. */
+static bool known_without_port(const struct look *l)
+{
+    struct known_found found = {0};
+    struct wr name = wr_heap(KNOWN_HOST_MAX);
+    if (ui.conf->host_key_alias || ui.conf->port == 22)
+        return false;
+    debug1("checking without port identifier");
+    known_host_write(&name, bytes_str(ui.conf->hostname), 0);
+    struct known_query q = {.host = wr_bytes(&name), .blob = pubkey_blob(l->key)};
+    for (size_t i = 0; i < l->files->n && name.err == ERR_NONE; i++)
+        known_search(secret_bytes(&l->files->text[i]), (unsigned)i, &q, &found);
+    wr_clear(&name);
+    if (found.revoked_n)
+        revoked(l);
+    if (found.same_n)
+        debug1("found matching key w/out port");
+    return found.same_n > 0;
+}
+
 static void new_host(const struct look *l)
 {
     int strict = ui.conf->strict_host_key_checking;
+    if (known_without_port(l))
+        return;
     if (strict == SSH_STRICT_YES) {
         say(CONF_LOG_ERROR, "No %s host key is known for %.200s and you have requested strict checking.", l->type, l->host);
         refuse();
@@ -230,7 +253,7 @@ static void judge(const struct pubkey *key)
         debug1("Forcing accepting of host key for loopback/localhost.");
         return;
     }
-    if (ui.conf->check_host_ip && !ui.conf->host_key_alias && hosts_address())
+    if (ui.conf->check_host_ip && !ui.conf->host_key_alias && hosts_address() && !is_loopback())
         l.address = hosts_address();
     struct known_query q = {.host = bytes_str(l.host), .address = bytes_str(l.address), .blob = pubkey_blob(key)};
     for (size_t i = 0; i < l.files->n; i++)
