@@ -301,7 +301,7 @@ void hostkey_check(const struct cm_hostkey *h)
         memcpy(ui.session_id, h->hash.p, h->hash.n);
         ui.session_id_n = h->hash.n;
         ui.state = CM_AT_AUTH;
-        if (secret_copy(&ui.hostkey, h->blob) != ERR_NONE)
+        if (secret_copy(&ui.hostkey, h->blob) != ERR_NONE || secret_copy(&ui.hostkey_sig, h->sig) != ERR_NONE)
             fatal("out of memory");
         auth_prepare();             /* ahead of the answer: it leaves in one flight with NEWKEYS */
     }

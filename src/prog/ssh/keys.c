@@ -103,18 +103,15 @@ static void agent_keys(void)
     }
 }
 
-/* Tell the agent which host this connection serves, so that keys restricted to destinations can be used. Its answer does not matter. */
-void agent_bind(struct bytes hostkey, struct bytes session_id, struct bytes signature)
+/* Tell the agent which host this connection serves, so that keys restricted to destinations are listed and can be used. Its answer
+ * does not matter. */
+static void agent_bind(void)
 {
     CLEANUP(secret_clear) struct secret answer = {0};
     CLEANUP(wr_clear) struct wr w = wr_heap(65536);
-    if (agent_fd < 0)
-        return;
-    agent_bind_write(&w, hostkey, session_id, signature, false);
-    if (w.err != ERR_NONE || !agent_ask(wr_bytes(&w), &answer)) {
-        close(agent_fd);
-        agent_fd = -1;
-    }
+    agent_bind_write(&w, secret_bytes(&ui.hostkey), bytes_of(ui.session_id, ui.session_id_n), secret_bytes(&ui.hostkey_sig), false);
+    if (w.err != ERR_NONE || !agent_ask(wr_bytes(&w), &answer))
+        debug1("get_agent_identities: the agent does not take part");
 }
 
 /* ---- files ---- */
@@ -199,21 +196,29 @@ static struct identity *in_order(struct identity *agent, struct identity *files)
     return out;
 }
 
+void identities_prepare(void)
+{
+    static bool done;
+    if (!done && ui.conf->pubkey_authentication)
+        file_keys();
+    done = true;
+}
+
 struct identity *identities_load(void)
 {
     static struct identity *ordered;
     static bool done;
-    if (done)
+    if (done || !ui.conf->pubkey_authentication)
         return ordered;
     done = true;
-    if (!ui.conf->pubkey_authentication)
-        return NULL;
-    file_keys();
+    identities_prepare();
     struct identity *files = list;
     list = NULL;
     list_end = &list;
-    if (agent_open())
+    if (agent_open()) {
+        agent_bind();
         agent_keys();
+    }
     ordered = in_order(list, files);
     return ordered;
 }

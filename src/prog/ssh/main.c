@@ -126,7 +126,7 @@ int main(int argc, char **argv)
     link_setup();
     session_plan();
     reach();
-    (void)identities_load();
+    identities_prepare();
     auth_run();
     session_run();
 }

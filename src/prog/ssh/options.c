@@ -88,9 +88,10 @@ static void option_option(const char *arg)
 
 static void option_identity(const char *arg)
 {
-    if (access(arg, F_OK) != 0 && strchr(arg, '%') == NULL && arg[0] != '~')
+    if (arg[0] != '~' && access(arg, F_OK) != 0)
         fprintf(stderr, "Warning: Identity file %s not accessible: %s.\n", arg, strerror(errno));
-    set("identityfile", arg);
+    else
+        set("identityfile", arg);
 }
 
 /* Set a keyword; where its value is refused, in the option's own words. */

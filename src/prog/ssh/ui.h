@@ -50,7 +50,7 @@ struct ui {
     char address[64];           /* of the peer; "" when proxied */
     uint16_t port;
     /* the host, once it is proven */
-    struct secret hostkey;
+    struct secret hostkey, hostkey_sig;
     char hostkey_alg[128];
     uint8_t session_id[64];
     size_t session_id_n;
@@ -127,13 +127,13 @@ struct identity {
     bool from_agent, explicit_file, tried, unusable;
     struct privkey *priv;
 };
+void identities_prepare(void);          /* read the files, early */
+/* All in order; the agent is asked, bound to the host that was proven. */
 struct identity *identities_load(void);
 /* The signature algorithm to use with this key, by our list and what the server takes; NULL: none. */
 const struct sig_alg *identity_alg(const struct identity *id, struct bytes server_sig_algs);
 /* Open the private half, asking for the passphrase where there is one. False: not to be had. */
 bool identity_open(struct identity *id);
-/* Tell the agent which host its signatures are for. */
-void agent_bind(struct bytes hostkey, struct bytes session_id, struct bytes signature);
 MUST_USE enum err identity_sign(struct identity *id, const struct sig_alg *alg, struct bytes msg, struct wr *out);
 
 /* auth.c */
