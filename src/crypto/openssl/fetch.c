@@ -120,15 +120,22 @@ static enum err rehearse_rsa(void)
     return rsa_verify(&key, &hash_sha512, BYTES_LIT("text"), BYTES_LIT("\1")) == VERDICT_BAD ? ERR_NONE : ERR_CRYPTO;
 }
 
+enum err crypto_load(void)
+{
+    /* the first fetch loads the default provider */
+    if (OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL) != 1 || !evp_md(&hash_sha256)) return ERR_CRYPTO;
+    return random_reseed();
+}
+
 enum err crypto_warm(void)
 {
+    TRY(crypto_load());
     for (int i = 0; i < CIPHER_ID_COUNT; i++)
         if (!evp_cipher((enum cipher_id)i)) return ERR_CRYPTO;
     for (int i = 0; i < MAC_ID_COUNT; i++)
         if (!evp_mac((enum mac_id)i)) return ERR_CRYPTO;
     for (size_t i = 0; i < COUNT_OF(hashes); i++)
         if (hashes[i] != &hash_md5 && !evp_md(hashes[i])) return ERR_CRYPTO;     /* MD5 may be switched off: fingerprints only */
-    TRY(random_reseed());
     TRY(rehearse_kex(&kex_mlkem768x25519_sha256));
     TRY(rehearse_kex(&kex_ecdh_nistp256));
     TRY(rehearse_ed25519());

@@ -93,7 +93,7 @@ int main(void)
 {
     struct transport *t = &transport;
     signals();
-    enum err e = crypto_warm();
+    enum err e = crypto_load();
     if (!e)
         e = run(t);
     bool lost = t->conn && conn_facts(t->conn)->failure != ERR_NONE;    /* the connection's error, not the UI's end */

@@ -84,7 +84,11 @@ MUST_USE enum err hmac_sha1(struct bytes key, struct bytes msg, uint8_t out[20])
 struct random;
 extern const struct random random_libcrypto;
 MUST_USE enum err random_reseed(void);
-/* Do what libcrypto would otherwise do on first use: fetch algorithms, read openssl.cnf, allocate. Before a jail. */
+/* What a jail would forbid later: reads openssl.cnf, loads libcrypto's provider, seeds its generators. Enough for a process that makes one
+ * connection. */
+MUST_USE enum err crypto_load(void);
+/* That, and what libcrypto would otherwise do on first use: fetches, curve tables, a rehearsed exchange and signature (some milliseconds).
+ * For a process whose children would each pay for it. */
 MUST_USE enum err crypto_warm(void);
 const char *crypto_version(void);               /* "OpenSSL 3.0.19 27 Jan 2026" */
 
