@@ -130,7 +130,8 @@ static enum err check_names(const struct line *l, const struct algs_arg *a, cons
     size_t count = 0;
     for (size_t pos = 0; names_next(list, &pos, &one); count++) {
         if (means_something(one, ls, ls->wildcards)) continue;
-        if (a->which == ALGS_KEX) conf_tell(l->world, CONF_SAY_ERROR, "Unsupported KEX algorithm \"%.*s\"", (int)(one.n > 200 ? 200 : one.n), (const char *)one.p);
+        if (a->which == ALGS_KEX)
+            conf_tell(l->world, CONF_SAY_ERROR, "Unsupported KEX algorithm \"%.*s\"", (int)(one.n > 200 ? 200 : one.n), (const char *)one.p);
         return bad_list(l, a, word);
     }
     return count ? ERR_NONE : bad_list(l, a, word);

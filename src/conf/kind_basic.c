@@ -69,7 +69,8 @@ const struct kind kind_word = {.size = sizeof(int), .parse = words_parse, .dump 
 /* ---- logs ---- */
 
 static const struct word level_word[] = {
-    {"SILENT", CONF_LOG_QUIET}, {"QUIET", CONF_LOG_QUIET}, {"FATAL", CONF_LOG_FATAL}, {"ERROR", CONF_LOG_ERROR}, {"INFO", CONF_LOG_INFO}, {"VERBOSE", CONF_LOG_VERBOSE},
+    {"SILENT", CONF_LOG_QUIET}, {"QUIET", CONF_LOG_QUIET}, {"FATAL", CONF_LOG_FATAL},
+    {"ERROR", CONF_LOG_ERROR}, {"INFO", CONF_LOG_INFO}, {"VERBOSE", CONF_LOG_VERBOSE},
     {"DEBUG", CONF_LOG_DEBUG1}, {"DEBUG1", CONF_LOG_DEBUG1}, {"DEBUG2", CONF_LOG_DEBUG2}, {"DEBUG3", CONF_LOG_DEBUG3}, {NULL, 0},
 };
 static const struct word facility_word[] = {

@@ -190,7 +190,8 @@ enum err sshd_rows_option(struct sshd_rows *r, const struct conf_world *w, const
     if (e != ERR_NONE) return e == ERR_FORMAT ? option_bad(&l, "NUL in line") : e;
     l.keyword = keyword, l.rest = rest;
     if (!r->cwd && w->cwd) r->cwd = conf_pool_str(r->pool, w->cwd);
-    if (conf_word_is(keyword, "match") || conf_word_is(keyword, "include")) return option_bad(&l, "%s directive not supported as a command-line option", keyword);
+    if (conf_word_is(keyword, "match") || conf_word_is(keyword, "include"))
+        return option_bad(&l, "%s directive not supported as a command-line option", keyword);
     return *keyword ? add_option(r, &l) : ERR_NONE;
 }
 

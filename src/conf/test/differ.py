@@ -22,7 +22,8 @@ SSH_SKIP = {
     "gssapikeyexchange": "Debian's patch", "gssapitrustdns": "Debian's patch", "gssapirenewalforcesrekey": "Debian's patch",
     "gssapikexalgorithms": "Debian's patch", "warnweakcrypto": "new in 10.1", "channeltimeout": "new in 9.6", "obscurekeystroketiming": "new in 9.5",
     "userknownhostsfile": "ssh expands ~ before it dumps; the dump here is the parsed text", "controlpath": "likewise its tokens",
-    "identityfile": "defaults differ: dsa and xmss are gone, ML-DSA is new", "streamlocalbindmask": "9.2 sets it from blocks that do not apply", "syslogfacility": "likewise",
+    "identityfile": "defaults differ: dsa and xmss are gone, ML-DSA is new",
+    "streamlocalbindmask": "9.2 sets it from blocks that do not apply", "syslogfacility": "likewise",
     "forwardagent": "9.2 takes a later line's socket", "dynamicforward": "9.2 lists LocalForward with sockets here too",
 }
 SSHD_SKIP = {
@@ -40,58 +41,32 @@ TIMES = ["0", "5", "1m", "1h30m", "2d", "1w"]
 FLAG = ["yes", "no", "true", "false", "YES", '"no"']
 BAD = ["", "maybe", "-1", "1x", '"open', "a b", "99999999999999999999"]
 
-SSH = {
-    "AddKeysToAgent": ["yes", "no", "ask", "confirm", "1h", "confirm 5m"], "AddressFamily": ["any", "inet", "inet6"], "BatchMode": ["no", "false"],
-      # Debian: yes sets ServerAliveInterval too
-    "BindAddress": ["1.2.3.4", '"a b"'], "BindInterface": ["eth0"], "CanonicalizeFallbackLocal": FLAG, "CanonicalizeMaxDots": ["0", "3"],
-    "CanonicalDomains": ["a.b c.d", "none"], "CanonicalizePermittedCNAMEs": ["none"], "CertificateFile": ["c1", "~/c2", "none"], "CheckHostIP": FLAG,
-    "Ciphers": ["aes256-ctr,aes128-ctr", "3des-cbc", "nonsense", "aes128-ctr,"], "ClearAllForwardings": ["no"], "Compression": FLAG,
-    "ConnectionAttempts": ["1", "5"], "ConnectTimeout": TIMES[1:], "ControlMaster": ["yes", "no", "auto", "ask", "autoask"],
-    "ControlPersist": ["yes", "no", "5m", "60"], "DynamicForward": ["1080", "[::1]:1081"], "EnableEscapeCommandline": FLAG, "EscapeChar": ["none", "~", "x", "^b", "^bb"],
-    "ExitOnForwardFailure": FLAG, "FingerprintHash": ["md5", "SHA256", "crc"], "ForkAfterAuthentication": ["no"], "ForwardAgent": ["yes", "no"],
-    "ForwardX11": FLAG, "ForwardX11Timeout": TIMES, "ForwardX11Trusted": FLAG, "GatewayPorts": FLAG, "GlobalKnownHostsFile": ["/a", "/a /b", "none"],
-    "HashKnownHosts": FLAG, "HostbasedAuthentication": FLAG, "HostKeyAlias": ["alias"], "Hostname": ["real", "%h.example", "10.0.0.1"], "IdentitiesOnly": FLAG,
-    "IdentityAgent": ["none", "/run/x", "SSH_AUTH_SOCK"], "IgnoreUnknown": ["foo*"], "IPQoS": ["af21", "0x20 cs3", "none", "300"], "KbdInteractiveAuthentication": FLAG,
-    "KbdInteractiveDevices": ["pam"], "LocalCommand": ['echo "x  y" # z', "none"], "LocalForward": ["8080 h:80", "[::1]:8081 [::2]:81", "*:9 h:1", "80", "h:80", "/tmp/s h:9"],
-    "LogLevel": ["QUIET", "debug1", "DEBUG3", "verbose"], "LogVerbose": ["a:b:1,c:*:2"], "MACs": ["hmac-sha2-512", "umac-64@openssh.com"],
-    "NoHostAuthenticationForLocalhost": FLAG, "NumberOfPasswordPrompts": ["1", "9"], "PasswordAuthentication": FLAG, "PermitLocalCommand": FLAG, "Port": ["22", "2222", "=44", "= 45", "70000"],
-    "PreferredAuthentications": ["password,publickey"], "ProxyCommand": ["nc %h %p", "=nc # x", "none"], "ProxyUseFdpass": ["no"], "PubkeyAuthentication": ["yes", "no", "unbound", "host-bound"],
-    "RekeyLimit": ["1G 5m", "default none", "2M 1h", "16 1h", "15", "0 0"], "RemoteCommand": ["ls -l"], "RemoteForward": ["8080 h:80", "[::]:80 /tmp/s", "0 h:1"], "RequestTTY": ["yes", "no", "force", "auto"],
-    "RequiredRSASize": ["2048"], "SendEnv": ["A B", "LC_*", "-A", "-L*"], "ServerAliveCountMax": ["1", "3"], "ServerAliveInterval": TIMES, "SessionType": ["none", "default"],
-    "SetEnv": ["A=b", 'A=b C="d e"'], "StdinNull": ["no"], "StreamLocalBindMask": ["0177", "0"], "StreamLocalBindUnlink": FLAG, "StrictHostKeyChecking": ["yes", "no", "ask", "off", "accept-new"],
-    "SyslogFacility": ["USER", "daemon", "LOCAL7"], "TCPKeepAlive": FLAG, "Tunnel": ["yes", "no", "ethernet", "point-to-point"], "TunnelDevice": ["any", "1:2", "any:3", "5"], "UpdateHostKeys": ["yes", "no"],
-    "User": ["bob", '"a b"'], "VerifyHostKeyDNS": ["yes", "no", "ask"], "VisualHostKey": FLAG, "XAuthLocation": ["/x", "none"],
-    "ChallengeResponseAuthentication": FLAG, "DSAAuthentication": FLAG, "KeepAlive": FLAG, "Protocol": ["2"], "RSAAuthentication": ["yes"], "UseRoaming": ["no"], "foobar": ["x"], "unheard": ["of"],
-}
-SSH_BLOCKS = ["Host *", "Host foo", "Host bar", "Host f?o !baz", "Host !foo *", "Match all", "Match host foo", "Match host real,foo", "Match host=foo", "Match !host foo", "Match user root",
-              "Match localuser root user bob", "Match originalhost f*", 'Match exec "true"', 'Match exec "test %n = foo"', "Match !exec false", "Match host foo exec false", "Match nonsense x", "Match host"]
 
-SSHD = {
-    "AcceptEnv": ["A B", "LC_*"], "AddressFamily": ["any"], "AllowAgentForwarding": FLAG, "AllowGroups": ["a b"], "AllowStreamLocalForwarding": ["yes", "no", "local", "remote", "all"],
-    "AllowTcpForwarding": ["yes", "no", "local", "remote"], "AllowUsers": ["a b@c", "x@10.0.0.0/8", "x@1.2.3.4/8"], "AuthenticationMethods": ["publickey,password publickey", "psychic"],
-    "AuthorizedKeysFile": ["none", ".ssh/k", "a %h/b"], "Banner": ["none", "/b", "rel"], "ClientAliveCountMax": ["0", "4"], "ClientAliveInterval": TIMES, "Compression": ["yes", "no", "delayed"],
-    "DenyGroups": ["x"], "DenyUsers": ["y", "a@b@c"], "DisableForwarding": FLAG, "ExposeAuthInfo": FLAG, "FingerprintHash": ["md5", "sha256"], "ForceCommand": ['/bin/x "a  b" # c', "none"],
-    "GatewayPorts": ["yes", "no", "clientspecified"], "HostbasedAuthentication": FLAG, "HostbasedUsesNameFromPacketOnly": FLAG, "IgnoreRhosts": ["yes", "no", "shosts-only"], "IgnoreUserKnownHosts": FLAG,
-    "IPQoS": ["af21", "0x20 cs3", "none"], "KbdInteractiveAuthentication": FLAG, "KerberosAuthentication": ["no"], "ListenAddress": ["1.2.3.4", "1.2.3.4:33", "[::1]:44", "::2"], "LoginGraceTime": TIMES,
-    "LogLevel": ["INFO", "debug", "VERBOSE"], "LogVerbose": ["a b"], "MaxAuthTries": ["1", "6"], "MaxSessions": ["0", "10"], "MaxStartups": ["10", "10:30:100", "5:0:10", "9:50:8"], "PasswordAuthentication": FLAG,
-    "PermitEmptyPasswords": FLAG, "PermitRootLogin": ["yes", "no", "prohibit-password", "without-password", "forced-commands-only"], "PermitTTY": FLAG, "PermitTunnel": ["yes", "no", "ethernet", "point-to-point"],
-    "PermitUserEnvironment": ["yes", "no", "A*,B"], "PermitUserRC": FLAG, "PerSourceMaxStartups": ["none", "5"], "PerSourceNetBlockSize": ["24:64"], "PidFile": ["none", "/p"], "Port": ["22", "2222"],
-    "PrintLastLog": FLAG, "PrintMotd": FLAG, "PubkeyAuthentication": FLAG, "PubkeyAuthOptions": ["none", "touch-required", "verify-required touch-required"], "RekeyLimit": ["1G 1h", "default none", "16 1m", "9"],
-    "RequiredRSASize": ["2048"], "SetEnv": ["A=b C=d", "A=b A=c"], "StreamLocalBindMask": ["0111"], "StreamLocalBindUnlink": FLAG, "StrictModes": FLAG, "Subsystem": ["sftp /s -x", "a /b"],
-    "SyslogFacility": ["AUTH", "local0"], "TCPKeepAlive": FLAG, "UseDNS": ["no"], "UsePAM": FLAG, "VersionAddendum": ["none", "x y"], "X11DisplayOffset": ["10", "0"], "X11Forwarding": FLAG, "X11UseLocalhost": FLAG,
-    "ChallengeResponseAuthentication": FLAG, "KeepAlive": FLAG, "Protocol": ["2"], "UsePrivilegeSeparation": ["sandbox"], "AFSTokenPassing": ["no"], "foobar": ["x"],
-}
-SSHD_BLOCKS = ["Match all", "Match user bob", "Match user alice", "Match user *,!alice", "Match address 10.0.0.0/8", "Match address 10.0.0.0/8,!10.1.2.3", "Match host *.example.org", "Match localport 22",
-               "Match localaddress 192.168.0.1", "Match user bob address 10.0.0.0/8", "Match group root", "Match user=bob", "Match user", "Match foo bar", "Match localport x", "Match address 1.2.3.4/33"]
+def read_data():
+    """differ.data as {section: {option: values}} and, for blocks, {section: lines}."""
+    out, section = {}, None
+    for line in (Path(__file__).parent / "differ.data").read_text().splitlines():
+        if line.startswith("#"):
+            continue
+        if line.startswith("["):
+            section = out.setdefault(line.strip("[]"), {} if "options" in line else [])
+        elif isinstance(section, list):
+            section.append(line)
+        else:
+            key, _, values = line.partition(": ")
+            section[key] = {"FLAG": FLAG, "TIMES": TIMES}.get(values) or values.split(" | ")
+    return out
+
+
+DATA = read_data()
 SPEC = "user=bob,host=c.example.org,addr=10.1.2.3,laddr=192.168.0.1,lport=22"
-NOT_IN_MATCH = {"AddressFamily", "Compression", "FingerprintHash", "IgnoreUserKnownHosts", "ListenAddress", "LoginGraceTime", "MaxStartups", "PermitUserEnvironment", "PerSourceMaxStartups", "PerSourceNetBlockSize",
-                "PidFile", "Port", "PrintLastLog", "PrintMotd", "StrictModes", "SyslogFacility", "TCPKeepAlive", "UseDNS", "UsePAM", "VersionAddendum", "KeepAlive",
-                "Protocol", "UsePrivilegeSeparation", "AFSTokenPassing",  # retired: passed over in Match too
-                "Subsystem",  # allowed in Match since 9.5
-                }
+NOT_IN_MATCH = set("""AddressFamily Compression FingerprintHash IgnoreUserKnownHosts ListenAddress LoginGraceTime MaxStartups
+    PermitUserEnvironment PerSourceMaxStartups PerSourceNetBlockSize PidFile Port PrintLastLog PrintMotd StrictModes SyslogFacility TCPKeepAlive
+    UseDNS UsePAM VersionAddendum KeepAlive Protocol UsePrivilegeSeparation AFSTokenPassing
+    Subsystem""".split())   # the retired ones are passed over in Match too; Subsystem is allowed there since 9.5
 
 # Bad values of these are not comparable: 9.2 overlooks what follows a number, resolves names while it reads; "-1" is a list modifier
-LOOSE = {"MaxStartups", "PerSourceNetBlockSize", "ListenAddress", "Ciphers", "MACs"}
+LOOSE = {"MaxStartups", "PerSourceNetBlockSize", "StreamLocalBindMask", "LogVerbose", "ListenAddress", "Ciphers", "MACs"}
 
 
 def generate(rnd, options, blocks, not_in_match=frozenset()):
@@ -128,7 +103,8 @@ def lines_by_key(text, skip):
 
 def complaints(text):
     """Error lines without what both sides say besides."""
-    drop = re.compile(r"^Pseudo-terminal|is not supported by this version: ignored|Deprecated option|Unsupported option|^Cannot forward agent|^debug|^reprocess")
+    drop = re.compile(r"^Pseudo-terminal|is not supported by this version: ignored|Deprecated option|Unsupported option|"
+                      r"^Cannot forward agent|^debug|^reprocess")
     return [line.strip() for line in text.splitlines() if line.strip() and not drop.search(line)]
 
 
@@ -167,7 +143,8 @@ def client_case(tap, folder):
         raise Skip("no OpenSSH 9.2 client here")
     path = Path(folder) / "ssh_config"
     for number in range(COUNT):
-        text = generate(random.Random(f"{SEED} client {number}"), SSH, SSH_BLOCKS) + SSH_TAIL
+        rnd = random.Random(f"{SEED} client {number}")
+        text = generate(rnd, DATA["client options"], DATA["client blocks"]) + SSH_TAIL
         path.write_text(text)
         ours = run(str(TOOL), "ssh", str(path), "foo")
         theirs = run(ssh, "-G", "-F", str(path), "foo")
@@ -179,7 +156,8 @@ def server_case(tap, folder):
     path = Path(folder) / "sshd_config"
     for number in range(COUNT):
         # Defaults come first here: what follows a Match line belongs to it, and the lists are not allowed there.
-        made = generate(random.Random(f"{SEED} server {number}"), SSHD, SSHD_BLOCKS, NOT_IN_MATCH)
+        rnd = random.Random(f"{SEED} server {number}")
+        made = generate(rnd, DATA["server options"], DATA["server blocks"], NOT_IN_MATCH)
         text = f"HostKey {key}\n" + ALGS + made
         if "ipqos" in made.lower():
             text = text.replace("IPQoS ef cs0\n", "")
@@ -190,6 +168,22 @@ def server_case(tap, folder):
         compare(f"server configuration {number} {spec}", text, ours, theirs, SSHD_SKIP)
 
 
+def stock_case():
+    """Debian's own files load, and say what they say there but for the defaults that changed."""
+    files = [("ssh", Path("/etc/ssh/ssh_config"), ["sendenv LANG", "sendenv LC_*", "hashknownhosts yes", "gssapiauthentication yes"]),
+             ("sshd", Path("/usr/share/openssh/sshd_config"), ["kbdinteractiveauthentication no", "usepam yes", "x11forwarding yes", "printmotd no",
+                                                               "acceptenv LANG", "acceptenv LC_*", "subsystem sftp /usr/lib/openssh/sftp-server"])]
+    for side, path, want in files:
+        if not path.exists():
+            raise Skip(f"no {path}")
+        status, out, said = run(str(TOOL), side, str(path))
+        missing = [line for line in want if line not in out.splitlines()]
+        if status or missing:
+            raise AssertionError(f"{path}: status {status}, {said}, missing {missing}")
+        if any("Bad " in line for line in said.splitlines()):
+            raise AssertionError(said)
+
+
 def main():
     tap = Tap()
     tap.note(f"seed {SEED}, {COUNT} configurations a side")
@@ -198,6 +192,8 @@ def main():
             client_case(tap, folder)
         with tap.case("sshd -T says what the parsed server configuration says"):
             server_case(tap, folder)
+    with tap.case("Debian's stock ssh_config and sshd_config load"):
+        stock_case()
     tap.end()
 
 

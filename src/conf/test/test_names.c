@@ -80,8 +80,10 @@ static void tokens_follow_their_sets(void **state)
         assert_int_equal(token_expand(good[i].text, good[i].set, &t, TOKEN_ENV | TOKEN_TILDE, &f.w, &w, NULL), ERR_NONE);
         if (!bytes_is(wr_bytes(&w), good[i].out)) fail_msg("%s: %.*s", good[i].text, (int)w.n, (const char *)w.p);
     }
-    static const struct { const char *text, *set; } bad[] = {{"%q", token_set_common}, {"%", token_set_common}, {"%u", token_set_hostname}, {"%C", token_set_proxy},
-        {"%T", token_set_common}, {"%H", token_set_known_hosts_command}, {"${NOT_SET}", token_set_common}, {"${open", token_set_common}, {"~eve/x", token_set_common},
+    static const struct { const char *text, *set; } bad[] = {{"%q", token_set_common}, {"%", token_set_common},
+        {"%u", token_set_hostname}, {"%C", token_set_proxy},
+        {"%T", token_set_common}, {"%H", token_set_known_hosts_command}, {"${NOT_SET}", token_set_common},
+        {"${open", token_set_common}, {"~eve/x", token_set_common},
         {"%\xff", token_set_common}};
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         struct wr w CLEANUP(wr_clear) = wr_heap(4096);
@@ -130,8 +132,10 @@ static void forwards(void **state)
         assert_int_equal(w.listen_port, good[i].lport);
         assert_int_equal(w.connect_port, good[i].cport);
     }
-    static const struct { const char *text; bool dynamic, remote; } bad[] = {{"", true, false}, {"80", false, false}, {"80:h", false, false}, {"80:h:0", false, false},
-        {"80:h:65536", false, false}, {"0:h:80", false, false}, {"a:b:c:d:e", false, false}, {"80:h:80", true, false}, {"x", true, false}, {"[::1:80:h:1", false, false},
+    static const struct { const char *text; bool dynamic, remote; } bad[] = {{"", true, false}, {"80", false, false}, {"80:h", false, false},
+        {"80:h:0", false, false},
+        {"80:h:65536", false, false}, {"0:h:80", false, false}, {"a:b:c:d:e", false, false}, {"80:h:80", true, false},
+        {"x", true, false}, {"[::1:80:h:1", false, false},
         {"4294967295:h:1", false, false}, {"80::1", false, false}, {"-1:h:1", false, false}, {"80:h:80:", false, false}};
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         char store[100];
@@ -143,14 +147,16 @@ static void forwards(void **state)
 static void units(void **state)
 {
     (void)state;
-    static const struct { const char *text; int64_t s; } times[] = {{"0", 0}, {"90", 90}, {"90s", 90}, {"1m", 60}, {"1h30m", 5400}, {"1D", 86400}, {"2w1d", 1296000},
+    static const struct { const char *text; int64_t s; } times[] = {{"0", 0}, {"90", 90}, {"90s", 90}, {"1m", 60}, {"1h30m", 5400},
+        {"1D", 86400}, {"2w1d", 1296000},
         {"2147483647", 2147483647}, {"", -1}, {"m", -1}, {"1x", -1}, {"-1", -1}, {"2147483648", -1}, {"9999999w", -1}, {"1h m", -1}, {"1.5", -1}};
     for (size_t i = 0; i < COUNT_OF(times); i++) {
         int64_t v = -1;
         enum err e = conf_time_s(bytes_str(times[i].text), &v);
         if ((e == ERR_NONE) != (times[i].s >= 0) || v != times[i].s) fail_msg("%s", times[i].text);
     }
-    static const struct { const char *text; uint64_t n; bool ok; } sizes[] = {{"16", 16, true}, {"1k", 1024, true}, {"2M", 2097152, true}, {"3G", 3221225472, true},
+    static const struct { const char *text; uint64_t n; bool ok; } sizes[] = {{"16", 16, true}, {"1k", 1024, true}, {"2M", 2097152, true},
+        {"3G", 3221225472, true},
         {"default", 0, true}, {"", 0, false}, {"G", 0, false}, {"1T", 0, false}, {"99999999999G", 0, false}, {"-1", 0, false}};
     for (size_t i = 0; i < COUNT_OF(sizes); i++) {
         uint64_t v = 0;

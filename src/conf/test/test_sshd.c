@@ -252,7 +252,8 @@ static void values_must_fit_together(void **state)
 {
     (void)state;
     static const struct { const char *text, *said; } rows[] = {
-        {"AuthenticationMethods publickey,password\nPasswordAuthentication no\n", "AuthenticationMethods cannot be satisfied by enabled authentication methods"},
+        {"AuthenticationMethods publickey,password\nPasswordAuthentication no\n",
+         "AuthenticationMethods cannot be satisfied by enabled authentication methods"},
         {"AuthenticationMethods publickey,password publickey\nPasswordAuthentication no\n", NULL},
         {"PasswordAuthentication no\nPubkeyAuthentication no\n", NULL},
         {"AuthorizedKeysCommand /x\n", "AuthorizedKeysCommand set without AuthorizedKeysCommandUser"},
@@ -369,7 +370,8 @@ int main(void)
         cmocka_unit_test(match_knows_invalid_users_and_missing_facts), cmocka_unit_test(match_comes_over_the_global_values),
         cmocka_unit_test(many_connections_from_one_reading), cmocka_unit_test(addresses_and_ports_combine),
         cmocka_unit_test(includes_have_their_own_scope), cmocka_unit_test(errors_are_said_as_openssh_says_them),
-        cmocka_unit_test(unbuilt_options_warn_once), cmocka_unit_test(values_must_fit_together), cmocka_unit_test(users_match_with_hosts), cmocka_unit_test(peers_are_parsed),
+        cmocka_unit_test(unbuilt_options_warn_once), cmocka_unit_test(values_must_fit_together),
+        cmocka_unit_test(users_match_with_hosts), cmocka_unit_test(peers_are_parsed),
         cmocka_unit_test(damaged_blobs_are_errors), cmocka_unit_test(hostile_files), cmocka_unit_test(a_bad_match_line_hides_its_block),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

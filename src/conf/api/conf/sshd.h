@@ -180,8 +180,8 @@ MUST_USE enum err sshd_peer_parse(char *storage, struct sshd_peer *peer);
 MUST_USE enum err sshd_conf_for(const struct sshd_rows *r, const struct conf_world *w, const struct sshd_peer *peer, struct sshd_conf **out);
 void sshd_conf_free(struct sshd_conf *c);           /* NULL is fine */
 
-/* What a server refuses to start with (give it the global values): AuthenticationMethods that no enabled method can satisfy, a key command without its user. Says why;
- * ERR_USAGE. */
+/* What a server refuses to start with (give it the global values): AuthenticationMethods that no enabled method can satisfy, a key
+ * command without its user. Says why; ERR_USAGE. */
 MUST_USE enum err sshd_conf_check(const struct sshd_conf *c, const struct conf_world *w);
 
 /* The output of `sshd -T`. */
