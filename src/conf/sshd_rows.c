@@ -39,7 +39,7 @@ static const struct option rows[] = {
     OPTION("ListenAddress", kind_listen, listen, NULL, OPT_APPEND, BUILT, NULL, "addresses to listen on"),
     FLAG("UsePAM", use_pam, "no", 0, LESS, "PAM for accounts, sessions and questions"),
     OPTION("PAMServiceName", kind_text, pam_service_name, "sshd", IN_MATCH, LESS, NULL, "PAM service"),
-    {"LoginGraceTime", &kind_time, AT(login_grace_time_s), 0, "120", 0, BUILT, NULL, 0, 0, "time to log in"},
+    {"LoginGraceTime", &kind_time, AT(login_grace_time_s), 0, "30", 0, BUILT, NULL, 0, 0, "time to log in"},
     NUMBER("X11DisplayOffset", LESS, x11_display_offset, "10", IN_MATCH, 0, 0, "first display number for X11 forwarding"),
     NUMBER("MaxAuthTries", BUILT, max_auth_tries, "6", IN_MATCH, 0, 0, "login tries a connection"),
     NUMBER("MaxSessions", BUILT, max_sessions, "10", IN_MATCH, 0, 0, "open sessions a connection"),
