@@ -186,6 +186,25 @@ def subsystem(login):
     same(login.run("no-such-subsystem", "-s").returncode, 255, "status of an unknown subsystem")
 
 
+def signals(login):
+    """Sent by a client: to the program's group, and back as its end."""
+    script = f"""
+import asyncio, asyncssh, sys
+async def main():
+    async with asyncssh.connect("127.0.0.1", {login.server.port}, username={room.TESTER!r}, client_keys=[{login.place.key()!r}], known_hosts=None,
+                                config=None, agent_path=None) as connection:
+        for name in "TERM", "INT", "USR1", "HUP", "KILL":
+            async with connection.create_process("echo ready; exec sleep 1000") as process:
+                await process.stdout.readline()
+                process.send_signal(name)
+                await process.wait_closed()
+                print(name, process.exit_status, process.exit_signal and process.exit_signal[0])
+asyncio.run(main())
+"""
+    done = login.place.run([sys.executable, "-W", "ignore", "-c", script])
+    same(done.stdout.decode().splitlines(), [f"{name} -1 {name}" for name in ("TERM", "INT", "USR1", "HUP", "KILL")], "ends")
+
+
 # ---- terminals ----
 
 def terminal(login):
@@ -411,7 +430,7 @@ def no_forward(login):
 
 ROWS = [
     (["PrintMotd yes", "Subsystem sftp /usr/lib/openssh/sftp-server"],
-     [statuses, streams, subsystem, environment, identity, parent_is_sshd, sudo_and_su, terminal, title, shell_and_resize, last_login,
+     [statuses, streams, signals, subsystem, environment, identity, parent_is_sshd, sudo_and_su, terminal, title, shell_and_resize, last_login,
       interrupt_and_modes, hang_up, background_keeps_nothing_open, several_sessions, unknown_users, local_forward, remote_forward]),
     (["AcceptEnv LC_*", "SetEnv FROM_CONFIG=set", "PermitUserEnvironment yes", "Banner /mnt/banner"],
      [accepted_variables, banner, key_options, strict_modes]),
@@ -438,6 +457,36 @@ def refused(tap, place):
                 same(login.run("true", user="root").returncode, want, value)
 
 
+def own_server(tap, place):
+    """A user's own sshd, without root: keys only, and no other user."""
+    tester = {"user": room.TESTER_ID, "group": room.TESTER_ID, "extra_groups": []}
+    port, key, sshd = free_port(), place.key("ed25519", "host-ed25519"), programs.ours("sshd")
+    for path in place.folder, key:
+        os.chown(path, room.TESTER_ID, room.TESTER_ID)
+    config = place.write("own_config", f"Port {port}\nListenAddress 127.0.0.1\nHostKey {key}\nPidFile none\nLogLevel VERBOSE\n", 0o644)
+    process = place.start([sshd, "-D", "-e", "-f", config], "own.log", **tester)
+    place.wait_port(port, process, "own.log")
+    login = Login.__new__(Login)
+    login.place, login.server = place, servers.Server("sshd", port, "own.log", [place.public(key)], process)
+    servers.authorize(place)
+    with login:
+        for case in statuses, streams:
+            with tap.case(f"a user's own server: {case.__name__}"):
+                case(login)
+        with tap.case("a user's own server: terminal"):
+            done = place.run_terminal(login.argv("-tt", "id -un; tty; echo $SSH_TTY; stty size; exit 4"))
+            lines = done.stdout.decode().splitlines()
+            same((lines[0], lines[1] == lines[2], lines[3], done.returncode), (room.TESTER, True, "37 91", 4), "name, tty, size, status")
+        with tap.case("a user's own server: nobody else, no passwords"):
+            with open("/mnt/home/root/.ssh/authorized_keys", "w", encoding="ascii") as f:
+                f.write(place.public(place.key()) + "\n")
+            same(login.run("id", user="root").returncode, 255, "login as root")
+            same(by_password(login, room.PASSWORD, "echo in").stdout, b"", "login by password")
+        with tap.case("a user's own server: forwards"):
+            local_forward(login)
+            remote_forward(login)
+
+
 def main():
     tap = Tap()
     if not room.enter() or os.geteuid() != 0:
@@ -460,6 +509,8 @@ def main():
             f.write(place.public(place.key()) + "\n")
         if not only or "refused" in only:
             refused(tap, place)
+        if not only or "own_server" in only:
+            own_server(tap, place)
     tap.end()
 
 
