@@ -29,12 +29,6 @@ static bool rights_drop(void)
     return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
 }
 
-/* A setting of the system's default kind and cost, for hashes that are none. */
-static bool setting_default(char *out, size_t size)
-{
-    return crypt_gensalt_rn(NULL, 0, NULL, 0, out, (int)size) != NULL;
-}
-
 /* A hash that crypt(3) could have made. Locked accounts ("!$y$..."), "*" and "" are not: no password may fit them. */
 static bool hash_real(const char *hash)
 {
@@ -42,11 +36,18 @@ static bool hash_real(const char *hash)
            crypt_checksalt(hash) != CRYPT_SALT_METHOD_DISABLED;
 }
 
+/* What to work with where the hash is none: the setting that came, or the system's default kind and cost. */
+static bool setting_fallback(const struct auth_question *q, char *out, size_t size)
+{
+    if (hash_real(q->setting)) return bytes_to_str(bytes_str(q->setting), out, size) == ERR_NONE;
+    return crypt_gensalt_rn(NULL, 0, NULL, 0, out, (int)size) != NULL;
+}
+
 static enum verdict password_check(const struct auth_question *q)
 {
     static struct crypt_data work;
     char fallback[CRYPT_GENSALT_OUTPUT_SIZE];
-    if (!setting_default(fallback, sizeof fallback)) return VERDICT_BAD;
+    if (!setting_fallback(q, fallback, sizeof fallback)) return VERDICT_BAD;
     bool real = hash_real(q->hash);
     const char *made = crypt_rn(q->password, real ? q->hash : fallback, &work, sizeof work);
     if (!made || made[0] == '*' || !real) return VERDICT_BAD;
@@ -55,11 +56,15 @@ static enum verdict password_check(const struct auth_question *q)
     return bytes_verify((const uint8_t *)made, (const uint8_t *)q->hash, n);
 }
 
+static bool text_whole(const char *text, size_t n, size_t size)
+{
+    return n < size && text[n] == 0 && strlen(text) == n;
+}
+
 static bool question_whole(const struct auth_question *q, size_t n)
 {
-    return n == sizeof *q && q->magic == AUTH_MAGIC && q->hash_n < sizeof q->hash && q->password_n < sizeof q->password &&
-           q->hash[q->hash_n] == 0 && q->password[q->password_n] == 0 && strlen(q->password) == q->password_n &&
-           strlen(q->hash) == q->hash_n;
+    return n == sizeof *q && q->magic == AUTH_MAGIC && text_whole(q->hash, q->hash_n, sizeof q->hash) &&
+           text_whole(q->setting, q->setting_n, sizeof q->setting) && text_whole(q->password, q->password_n, sizeof q->password);
 }
 
 int main(void)

@@ -24,14 +24,26 @@ static int32_t days_left(long end, long today, long warn)
     return warn > 0 && end >= today && end - today <= warn ? (int32_t)(end - today) : -1;
 }
 
+/* malloc overwrites what is freed meanwhile: the buffer through which the file was read */
+void shadow_begin(void)
+{
+    (void)mallopt(M_PERTURB, 0xff);
+    setspent();
+}
+
+void shadow_end(void)
+{
+    endspent();
+    (void)mallopt(M_PERTURB, 0);
+}
+
 void shadow_read(const char *name, void (*use)(const struct spwd *entry, void *arg), void *arg)
 {
-    (void)mallopt(M_PERTURB, 0xff);     /* malloc overwrites what is freed: the buffer through which the file was read */
+    (void)mallopt(M_PERTURB, 0xff);
     struct spwd *s = getspnam(name);
     if (s) use(s, arg);
     if (s) wipe(s->sp_pwdp, strlen(s->sp_pwdp));
-    endspent();
-    (void)mallopt(M_PERTURB, 0);
+    shadow_end();
 }
 
 /* shadow(5): numbers are days since 1970; -1 is "not set". The rules are those of OpenSSH without PAM. */

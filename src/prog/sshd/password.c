@@ -3,13 +3,75 @@
  * that is real or one that no password fits, so that who asks learns nothing from the time. */
 #include <pwd.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "conf/sshd.h"
 #include "os/message.h"
 #include "os/spawn.h"
-#include "sshd-auth/question.h"
 #include "sshd/account.h"
+
+/* ---- what an unknown user's password is worked on with ---- */
+
+static char setting_usual[AUTH_SETTING_MAX];    /* empty: not known, sshd-auth takes the system's default */
+
+/* The part of a hash that says how to work: all up to the digest. Empty: not a hash of a kind with parts. */
+static void setting_of(const char *hash, char out[AUTH_SETTING_MAX])
+{
+    const char *end = strrchr(hash, '$');
+    size_t n = hash[0] == '$' && end > hash ? (size_t)(end - hash) + 1 : 0;
+    if (strncmp(hash, "$2", 2) == 0) n = strlen(hash) > 29 ? 29 : 0;       /* bcrypt: salt and digest are one text */
+    out[0] = 0;
+    if (n > 0 && n < AUTH_SETTING_MAX) {
+        memcpy(out, hash, n);
+        out[n] = 0;
+    }
+}
+
+/* crypt(5): "$id$" */
+static size_t kind_length(const char *setting)
+{
+    const char *second = setting[0] == '$' ? strchr(setting + 1, '$') : NULL;
+    return second ? (size_t)(second - setting) + 1 : 0;
+}
+
+void password_setting_choose(const char *const *hashes, size_t n, char out[AUTH_SETTING_MAX])
+{
+    size_t best = 0;
+    out[0] = 0;
+    for (size_t i = 0; i < n; i++) {
+        char setting[AUTH_SETTING_MAX];
+        size_t alike = 0;
+        setting_of(hashes[i], setting);
+        size_t kind = kind_length(setting);
+        for (size_t k = 0; kind > 0 && k < n; k++) alike += strncmp(hashes[k], setting, kind) == 0;
+        if (alike <= best) continue;
+        best = alike;
+        memcpy(out, setting, AUTH_SETTING_MAX);
+    }
+}
+
+#define ACCOUNTS_LOOKED_AT 200
+
+void password_init(void)
+{
+    static char *hashes[ACCOUNTS_LOOKED_AT];
+    size_t n = 0;
+    shadow_begin();
+    for (struct spwd *s; n < ACCOUNTS_LOOKED_AT && (s = getspent()) != NULL;) {
+        const char *hash = s->sp_pwdp + strspn(s->sp_pwdp, "!");
+        if (hash[0] == '$' && (hashes[n] = strdup(hash)) != NULL) n++;
+        wipe(s->sp_pwdp, strlen(s->sp_pwdp));
+    }
+    password_setting_choose((const char *const *)hashes, n, setting_usual);
+    while (n-- > 0) {
+        wipe(hashes[n], strlen(hashes[n]));
+        free(hashes[n]);
+    }
+    shadow_end();
+}
+
+/* ---- asking ---- */
 
 static void hash_take(const struct spwd *entry, void *arg)
 {
@@ -58,6 +120,8 @@ enum err password_start(const struct account *a, bool allowed, const struct sshd
     struct auth_question q = {.magic = AUTH_MAGIC};
     struct password_ask ask = {.fd = -1, .may = a->valid && allowed};
     hash_fill(a, &q);
+    memcpy(q.setting, setting_usual, sizeof q.setting);
+    q.setting_n = (uint32_t)strlen(q.setting);
     if (a->valid && q.hash_n == 0 && password.n == 0) {
         /* no hash and no password: crypt has no say in it */
         ask.pid = 0;

@@ -20,6 +20,7 @@
 #include "os/record.h"
 #include "os/spawn.h"
 #include "os/user.h"
+#include "sshd/account.h"
 
 void login_init(void)
 {
@@ -30,6 +31,7 @@ void login_init(void)
     (void)getpwnam("root");
     (void)getgrouplist("root", 0, groups, &n);
     (void)getgrgid(0);
+    password_init();
     tzset();
 }
 

@@ -27,6 +27,7 @@
 #include "conf/sshd.h"
 #include "key/authorized_keys.h"
 #include "home.h"
+#include "sshd/account.h"
 #include "sshd/keyfile.h"
 #include "sshd/session.h"
 #include "sshd/sha256.h"
@@ -105,6 +106,23 @@ static void names_that_cannot_be_are_invalid_accounts(void **state)
     account_find("root", &a);
     assert_true(a.valid);
     assert_int_equal(a.uid, 0);
+}
+
+static void unknown_users_get_the_work_that_most_accounts_get(void **state)
+{
+    (void)state;
+    const struct { const char *hashes[4]; size_t n; const char *setting; } rows[] = {
+        {{"$6$salt$digest"}, 1, "$6$salt$"},
+        {{"$y$j9T$salt$digest", "$6$a$b", "$y$j9T$other$x"}, 3, "$y$j9T$salt$"},
+        {{"$6$rounds=9000$s$d", "$y$j9T$s$d", "$6$s$d"}, 3, "$6$rounds=9000$s$"},
+        {{"$2b$12$abcdefghijklmnopqrstuvDIGESTDIGEST"}, 1, "$2b$12$abcdefghijklmnopqrstuv"},
+        {{"*", "", "x", "$"}, 4, ""},
+        {{NULL}, 0, ""}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char out[AUTH_SETTING_MAX];
+        password_setting_choose(rows[i].hashes, rows[i].n, out);
+        assert_string_equal(out, rows[i].setting);
+    }
 }
 
 /* ---- what to run ---- */
@@ -483,6 +501,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(auth_lines_read_as_openssh_writes_them),
         cmocka_unit_test(a_title_names_the_terminals),
         cmocka_unit_test(names_that_cannot_be_are_invalid_accounts),
+        cmocka_unit_test(unknown_users_get_the_work_that_most_accounts_get),
         cmocka_unit_test(forced_commands_rows),
         cmocka_unit_test(accepted_variables_rows),
         cmocka_unit_test(variables_are_bounded),

@@ -158,6 +158,7 @@ static int heap_scan(void)
 {
     char line[256], name[64], want[] = "$7$tbmutbmu$";      /* no hash in this program's own constants */
     unsigned long from = 0, to = 0;
+    login_init();
     struct account a = find(BOB);
     FILE *maps = fopen("/proc/self/maps", "r");
     if (!a.valid || !a.shadow || !maps) return 2;
