@@ -216,6 +216,14 @@ void flow_peer_eof(struct flow *f)
         if (f->sink[s].queue.n == 0 && !f->ends.is_pty) sink_close(f, (enum stream)s);
 }
 
+void flow_peer_eow(struct flow *f)
+{
+    for (int s = 0; s < 2 && !f->ends.is_pty; s++) {
+        f->source[s].ready = false;
+        place_close(f, &f->source[s].fd, false);
+    }
+}
+
 void flow_orphan(struct flow *f)
 {
     f->orphan = f->peer_eof = true;

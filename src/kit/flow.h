@@ -64,6 +64,8 @@ bool flow_drain(struct flow *f, struct conn *c, enum stream s);
 bool flow_drained(const struct flow *f);
 /* The peer's EOF: sinks close when their queues are empty. */
 void flow_peer_eof(struct flow *f);
+/* The peer reads no more (eow@openssh.com): sources close, so that who writes into them learns it. A terminal's user may still type. */
+void flow_peer_eow(struct flow *f);
 /* The channel is gone: sources close now, sinks when drained. */
 void flow_orphan(struct flow *f);
 

@@ -222,11 +222,14 @@ MUST_USE static enum err gather_add(struct pump *p, struct flow *f, const struct
 /* What an event means for the descriptors, before the program hears of it. */
 static void pump_note(struct pump *p, const struct event *ev)
 {
+    bool eow = ev->type == EV_CHANNEL_REQUEST && ev->request.type == REQ_EOW;
     bool over = ev->type == EV_CHANNEL_CLOSED || ev->type == EV_CHANNEL_PEER_CLOSED || ev->type == EV_CHANNEL_REFUSED;
-    struct flow *f = over || ev->type == EV_CHANNEL_EOF ? pump_flow(p, ev->chan) : NULL;
+    struct flow *f = over || eow || ev->type == EV_CHANNEL_EOF ? pump_flow(p, ev->chan) : NULL;
     if (!f) return;
     if (ev->type == EV_CHANNEL_EOF) {
         flow_peer_eof(f);
+    } else if (eow) {
+        flow_peer_eow(f);
     } else {
         flow_orphan(f);
         f->late = !flow_drained(f);

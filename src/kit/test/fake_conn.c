@@ -10,10 +10,10 @@
 #define HEAD      12                /* type, stream, two spare; channel; length */
 #define ROOM_MAX  32768
 
-enum packet { P_DATA, P_ADJUST, P_EOF, P_CLOSE };
+enum packet { P_DATA, P_ADJUST, P_EOF, P_CLOSE, P_EOW };
 
 struct fake_channel {
-    bool open, eof_due, close_due, eof_sent, close_sent, close_got, eow;
+    bool open, eof_due, close_due, eof_sent, close_sent, close_got, eow, eow_sent;
     uint32_t window_out, window_in, window, unconsumed, adjust;
 };
 
@@ -24,7 +24,7 @@ struct conn {
     struct fake_channel chan[FAKE_CHANNELS];
     size_t reserved;                /* rooms handed out and not committed */
     struct span room[64];
-    bool peer_closed, hold;
+    bool peer_closed, hold, mute_eow;
     unsigned idled;
     enum err failed;
 };
@@ -57,6 +57,11 @@ void fake_hold(struct conn *c, bool hold)
 size_t fake_unconsumed(const struct conn *c, uint32_t chan)
 {
     return c->chan[chan].unconsumed;
+}
+
+void fake_mute_eow(struct conn *c)
+{
+    c->mute_eow = true;
 }
 
 bool fake_eow_sent(const struct conn *c, uint32_t chan)
@@ -123,6 +128,7 @@ static void flush_channels(struct conn *c)
             put(c, P_ADJUST, i, ch->adjust);
             ch->window_in += ch->adjust, ch->adjust = 0;
         }
+        if (ch->eow && !ch->eow_sent && !c->mute_eow) put(c, P_EOW, i, 0), ch->eow_sent = true;
         if (ch->eof_due && !ch->eof_sent) put(c, P_EOF, i, 0), ch->eof_sent = true;
         if (ch->close_due && !ch->close_sent) put(c, P_CLOSE, i, 0), ch->close_sent = true;
     }
@@ -150,8 +156,9 @@ static bool take(struct conn *c, const uint8_t *p, struct event *out)
     if (p[0] == P_DATA) return take_data(c, ch, p, n, out);
     if (p[0] == P_ADJUST) ch->window_out += n;
     if (p[0] == P_EOF) out->type = EV_CHANNEL_EOF;
+    if (p[0] == P_EOW) out->type = EV_CHANNEL_REQUEST, out->request = (struct channel_request){.type = REQ_EOW};
     if (p[0] == P_CLOSE) ch->close_got = ch->close_due = true;
-    return p[0] == P_EOF;
+    return p[0] == P_EOF || p[0] == P_EOW;
 }
 
 enum err conn_next(struct conn *c, uint64_t now_us, struct event *out)

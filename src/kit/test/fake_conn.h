@@ -15,6 +15,8 @@ void fake_channel(struct conn *c, uint32_t chan);
 void fake_hold(struct conn *c, bool hold);
 /* Bytes received but not consumed. */
 size_t fake_unconsumed(const struct conn *c, uint32_t chan);
+/* chan_eow() tells the peer nothing, as with peers that are not OpenSSH. */
+void fake_mute_eow(struct conn *c);
 bool fake_eow_sent(const struct conn *c, uint32_t chan);
 unsigned fake_idled(const struct conn *c);
 

@@ -159,6 +159,7 @@ static void broken_sink_sends_eow_and_swallows_the_rest(void **state)
     const struct pump_ends to = {.sink = dst[1], .sink_err = -1, .source = -1, .source_err = -1};
     assert_int_equal(pump_attach(e[0].p, 0, &from), ERR_NONE);
     assert_int_equal(pump_attach(e[1].p, 0, &to), ERR_NONE);
+    fake_mute_eow(e[1].c);      /* a peer that goes on all the same */
     close(dst[0]);
     uint8_t block[4096] = {0};
     for (int i = 0; i < 100; i++) {     /* many windows' worth: it must go on opening */
@@ -168,6 +169,28 @@ static void broken_sink_sends_eow_and_swallows_the_rest(void **state)
     assert_true(fake_eow_sent(e[1].c, 0));
     assert_true(fd_closed(dst[1]));
     assert_int_equal(fake_unconsumed(e[1].c, 0), 0);
+    close(src[1]);
+    pair_close(e);
+}
+
+/* `ssh host yes | head` ends only if the far side stops its program: the pipe is closed, the program gets SIGPIPE. */
+static void peers_eow_closes_the_source(void **state)
+{
+    (void)state;
+    struct end e[2];
+    int src[2], dst[2];
+    pair_open(e, 65536, 1, PUMP_FD_SOCKET);
+    pipe_open(src), pipe_open(dst);
+    const struct pump_ends from = {.sink = -1, .sink_err = -1, .source = src[0], .source_err = -1};
+    const struct pump_ends to = {.sink = dst[1], .sink_err = -1, .source = -1, .source_err = -1};
+    assert_int_equal(pump_attach(e[0].p, 0, &from), ERR_NONE);
+    assert_int_equal(pump_attach(e[1].p, 0, &to), ERR_NONE);
+    close(dst[0]);
+    assert_int_equal(write(src[1], "y", 1), 1);
+    turn_both(e, 3);
+    assert_true(fd_closed(src[0]));
+    assert_true(pump_sources_ended(e[0].p, 0));
+    assert_int_equal(e[1].eofs, 1);
     close(src[1]);
     pair_close(e);
 }
@@ -409,6 +432,7 @@ int main(void)
         cmocka_unit_test(socket_ends_close_by_halves),
         cmocka_unit_test(pty_end_is_eof_and_pty_is_not_closed_by_the_peers_eof),
         cmocka_unit_test(broken_sink_sends_eow_and_swallows_the_rest),
+        cmocka_unit_test(peers_eow_closes_the_source),
         cmocka_unit_test(stalled_sink_keeps_no_more_than_the_window),
         cmocka_unit_test(closed_channel_still_writes_what_it_got),
         cmocka_unit_test(filter_takes_bytes_out_and_wakes_the_program),
