@@ -163,16 +163,16 @@ static enum err direction_switch(struct conn *c, struct direction *d, bool out)
 {
     int dir = out == is_server(c) ? S2C : C2S;
     struct kex *k = &c->kex;
-    direction_clear(d);
     const struct cipher_alg *ca = k->cipher[dir];
-    d->cipher = ca->new(ca, out ? CIPHER_SEAL : CIPHER_OPEN, c->keys[3 * dir + 1].p, c->keys[3 * dir].p);
-    if (!d->cipher) return ERR_CRYPTO;
-    d->cipher_alg = ca;
-    if (k->mac[dir]) {
-        d->mac = k->mac[dir]->new(k->mac[dir], c->keys[3 * dir + 2].p);
-        if (!d->mac) return ERR_CRYPTO;
-        d->mac_alg = k->mac[dir];
+    const struct mac_alg *ma = k->mac[dir];
+    struct cipher *cipher = ca->new(ca, out ? CIPHER_SEAL : CIPHER_OPEN, c->keys[3 * dir + 1].p, c->keys[3 * dir].p);
+    struct mac *mac = ma && cipher ? ma->new(ma, c->keys[3 * dir + 2].p) : NULL;
+    if (!cipher || (ma && !mac)) { /* the old keys stay: a DISCONNECT must never leave in clear */
+        if (cipher) ca->free(cipher);
+        return ERR_CRYPTO;
     }
+    direction_clear(d);
+    d->cipher_alg = ca, d->cipher = cipher, d->mac_alg = ma, d->mac = mac;
     for (int i = 0; i < 3; i++) secret_clear(&c->keys[3 * dir + i]);
     if (c->strict) d->seq = 0;
     d->bytes = d->packets = 0;
