@@ -2,8 +2,10 @@
 #include "face.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -11,8 +13,11 @@
 #include "os/message.h"
 #include "os/spawn.h"
 
+#define PAGE 4096
+
 static struct face face;        /* .bss: untouched pages cost nothing */
-static union say say_in;
+static union say say_in ALIGNED(PAGE);
+union ask face_ask_out ALIGNED(PAGE);
 
 #define MICROSECONDS 1000000u
 
@@ -84,6 +89,14 @@ void face_answer(struct face *f, uint32_t question, bool yes)
     else if (question != 0) (void)!conn_answer(f->conn, question, &a);
 }
 
+/* A session stands, from now on little is said: what login and key exchange needed goes back. */
+void face_trim(void)
+{
+    (void)madvise(&face_ask_out, sizeof face_ask_out & ~(size_t)(PAGE - 1), MADV_DONTNEED);
+    (void)madvise(&say_in, sizeof say_in & ~(size_t)(PAGE - 1), MADV_DONTNEED);
+    (void)malloc_trim(0);
+}
+
 /* ---- what the conn asks ---- */
 
 static void ident_tell(struct face *f)
@@ -142,7 +155,9 @@ void face_hear(struct face *f)
         enum err e = say_recv(f->chan, &say_in, false, fds);
         if (e == ERR_AGAIN) return;
         if (e != ERR_NONE) _exit(0);        /* the warden is gone: so are we */
+        bool stands = say_in.type == SAY_STARTED;
         say_take(f, &say_in, fds);
+        if (stands) face_trim();
     }
 }
 
@@ -220,7 +235,6 @@ NORETURN void face_run(const struct net_setup *s, int in, int out, int chan)
 {
     struct face *f = &face;
     f->setup = s, f->chan = chan, f->out = out;
-    for (size_t i = 0; i < CHANS_MAX; i++) f->chans[i].kind = CHAN_FREE;
     hello(f);
     if (jail_filter(JAIL_FILTER_FACE) != ERR_NONE) _exit(2);
     f->conn = conn_new(&s->conn);

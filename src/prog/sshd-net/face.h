@@ -38,6 +38,10 @@ struct face {
     struct face_chan chans[CHANS_MAX];
 };
 
+/* Room for one message to the warden, too large for a stack. */
+extern union ask face_ask_out;
+void face_trim(void);
+
 /* A message to the warden; without a warden there is no connection. */
 void face_ask(struct face *f, const void *msg);
 /* The end: told to the warden. Never returns. */

@@ -8,8 +8,6 @@
 
 #define BANNER_PIECE 8192
 
-static union ask ask_out;       /* the big ones are too big for a stack; wiped after use */
-
 /* ---- signatures with the host key ---- */
 
 void face_sign(struct face *f, const struct event *ev)
@@ -53,37 +51,37 @@ static void copy(uint8_t *to, struct bytes from)
 static void ask_key(struct face *f, const struct auth_try *t)
 {
     if (t->key.n <= ASK_KEY_SMALL && t->sig.n <= ASK_SIG_SMALL) {
-        struct ask_auth_key *a = &ask_out.AUTH_KEY;
+        struct ask_auth_key *a = &face_ask_out.AUTH_KEY;
         a->type = ASK_AUTH_KEY;
         key_head_set(&a->head, t);
         copy(a->key, t->key), copy(a->sig, t->sig);
     } else {
-        struct ask_auth_key_big *a = &ask_out.AUTH_KEY_BIG;
+        struct ask_auth_key_big *a = &face_ask_out.AUTH_KEY_BIG;
         a->type = ASK_AUTH_KEY_BIG;
         key_head_set(&a->head, t);
         copy(a->key, t->key), copy(a->sig, t->sig);
     }
-    face_ask(f, &ask_out);
+    face_ask(f, &face_ask_out);
 }
 
 /* A secret that is too long is cut one byte above the limit: the warden sees that, and refuses it at the usual cost. */
 static void ask_secret(struct face *f, const struct auth_try *t, uint32_t kbdint, struct bytes secret)
 {
-    struct ask_auth_secret *a = &ask_out.AUTH_SECRET;
+    struct ask_auth_secret *a = &face_ask_out.AUTH_SECRET;
     a->type = ASK_AUTH_SECRET, a->kbdint = kbdint, a->change = t->change;
     who_set(&a->who, t);
     FIELD_SET(a, secret, secret);
-    face_ask(f, &ask_out);
-    wipe(&ask_out, sizeof *a);
+    face_ask(f, &face_ask_out);
+    wipe(&face_ask_out, sizeof *a);
 }
 
 static void ask_other(struct face *f, const struct auth_try *t)
 {
-    struct ask_auth_other *a = &ask_out.AUTH_OTHER;
+    struct ask_auth_other *a = &face_ask_out.AUTH_OTHER;
     a->type = ASK_AUTH_OTHER;
     who_set(&a->who, t);
     FIELD_SET(a, method, t->method_name);
-    face_ask(f, &ask_out);
+    face_ask(f, &face_ask_out);
 }
 
 void face_auth_try(struct face *f, const struct event *ev)
@@ -93,7 +91,7 @@ void face_auth_try(struct face *f, const struct event *ev)
     /* Names longer than any user or key can be known by nobody; what a field cannot hold goes as a method nobody knows. */
     bool fits = t->user.n <= USER_NAME_MAX && t->service.n <= ASK_SERVICE_MAX && t->alg.n <= ASK_NAME_MAX && t->key.n <= PUBKEY_BLOB_MAX &&
                 t->sig.n <= SIGNATURE_MAX;
-    memset(&ask_out, 0, sizeof ask_out.AUTH_KEY);
+    memset(&face_ask_out, 0, sizeof face_ask_out.AUTH_KEY);
     if (fits && t->method == AUTH_PUBLICKEY) ask_key(f, t);
     else if (fits && t->method == AUTH_PASSWORD) ask_secret(f, t, 0, t->password);
     else if (fits && t->method == AUTH_KBDINT) ask_secret(f, t, t->response ? 2 : 1, t->response && t->answer_count == 1 ? t->answers[0] : (struct bytes){0});

@@ -7,8 +7,6 @@
 
 #include "os/message.h"
 
-static union ask ask_out;
-
 static struct face_chan *chan_of(struct face *f, uint32_t chan)
 {
     return chan < CHANS_MAX ? &f->chans[chan] : NULL;
@@ -42,7 +40,7 @@ static void open_session(struct face *f, const struct event *ev)
 
 static void open_direct(struct face *f, const struct event *ev)
 {
-    struct ask_connect *a = &ask_out.CONNECT;
+    struct ask_connect *a = &face_ask_out.CONNECT;
     if (ev->open.host.n >= sizeof a->host || !chan_take(f, ev->chan, CHAN_FORWARD)) {
         open_refuse(f, ev->question, OPEN_CONNECT_FAILED, "bad target");
         return;
@@ -151,7 +149,7 @@ static void chan_gone(struct face *f, uint32_t chan)
 static void request_pty(struct face *f, const struct event *ev)
 {
     const struct channel_request *r = &ev->request;
-    struct ask_pty *a = &ask_out.PTY;
+    struct ask_pty *a = &face_ask_out.PTY;
     memset(a, 0, sizeof *a);
     a->type = ASK_PTY, a->question = ev->question, a->chan = ev->chan;
     a->cols = r->cols, a->rows = r->rows, a->xpixels = r->xpixels, a->ypixels = r->ypixels;
@@ -162,7 +160,7 @@ static void request_pty(struct face *f, const struct event *ev)
 
 static void request_env(struct face *f, const struct event *ev)
 {
-    struct ask_env *a = &ask_out.ENV;
+    struct ask_env *a = &face_ask_out.ENV;
     if (ev->request.text.n > sizeof a->name || ev->request.value.n > sizeof a->value) {
         face_answer(f, ev->question, false);
         return;
@@ -182,13 +180,13 @@ static void request_start(struct face *f, const struct event *ev)
         face_answer(f, ev->question, false);
         return;
     }
-    struct ask_start *a = &ask_out.START;       /* both forms begin alike */
+    struct ask_start *a = &face_ask_out.START;       /* both forms begin alike */
     bool small = command.n <= ASK_COMMAND;
     memset(a, 0, sizeof *a);
     a->type = small ? ASK_START : ASK_START_BIG, a->chan = ev->chan, a->kind = kinds[ev->request.type];
     a->question = ev->question ? ev->question : QUESTION_START;
     a->command_n = (uint32_t)command.n;
-    if (command.n > 0) memcpy(ask_out.START_BIG.command, command.p, command.n);
+    if (command.n > 0) memcpy(face_ask_out.START_BIG.command, command.p, command.n);
     face_ask(f, a);
     /* Some (dbclient) want no answer and send their input right behind: it must find the program's descriptors. With an answer
      * owed, the conn opens no further packet by itself. */

@@ -75,18 +75,18 @@ static bool group_fill(struct say_group *say, const struct modulus *m)
 
 void warden_group(struct warden *w, const struct ask_group *ask)
 {
-    static struct say_group say;
+    struct say_group *say = &warden_scratch.group;
     struct modulus m;
     struct stat st;
     struct wr text CLEANUP(wr_clear) = wr_heap(MODULI_MAX);
-    say = (struct say_group){.type = SAY_GROUP, .question = ask->question};
+    *say = (struct say_group){.type = SAY_GROUP, .question = ask->question};
     int fd = open(w->server->conf->moduli_file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 && st.st_size <= MODULI_MAX) {
         uint8_t *room = wr_room(&text, (size_t)st.st_size);
         ssize_t n = room ? pread(fd, room, (size_t)st.st_size, 0) : -1;
-        if (n > 0 && choose(bytes_of(room, (size_t)n), ask, &m)) say.ok = group_fill(&say, &m);
+        if (n > 0 && choose(bytes_of(room, (size_t)n), ask, &m)) say->ok = group_fill(say, &m);
     }
     if (fd >= 0) close(fd);
-    if (!say.ok) log_line(LOG_LEVEL_INFO, "no group of %u to %u bits in %s", ask->min, ask->max, w->server->conf->moduli_file);
-    warden_say(w, &say, NULL, 0);
+    if (!say->ok) log_line(LOG_LEVEL_INFO, "no group of %u to %u bits in %s", ask->min, ask->max, w->server->conf->moduli_file);
+    warden_say(w, say, NULL, 0);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,8 +16,12 @@
 #include "sshd/report.h"
 #include "sshd/warden.h"
 
+#define PAGE 4096
+
 static struct warden warden;
-static union ask ask_in;        /* .bss: only what messages touch becomes memory */
+/* On pages of their own, in .bss: only what messages touch becomes memory, and it is given back (warden_trim). */
+static union ask ask_in ALIGNED(PAGE);
+union warden_scratch warden_scratch ALIGNED(PAGE);
 
 /* ---- the end ---- */
 
@@ -185,11 +190,16 @@ static void take(struct warden *w, const union ask *a, int fd)
     }
 }
 
-/* The message buffer grew with a big message: give its pages back. */
-static void buffer_trim(size_t used)
+static void pages_drop(void *p, size_t n)
 {
-    const uintptr_t page = 4096, from = ((uintptr_t)&ask_in + page - 1) & ~(page - 1), to = ((uintptr_t)&ask_in + sizeof ask_in) & ~(page - 1);
-    if (used > 2 * page && to > from) (void)madvise((char *)&ask_in + (from - (uintptr_t)&ask_in), to - from, MADV_DONTNEED);
+    (void)madvise(p, n & ~(size_t)(PAGE - 1), MADV_DONTNEED);      /* what shares the last page stays */
+}
+
+void warden_trim(void)
+{
+    pages_drop(&ask_in, sizeof ask_in);
+    pages_drop(&warden_scratch, sizeof warden_scratch);
+    (void)malloc_trim(0);
 }
 
 static void face_read(struct warden *w)
@@ -201,9 +211,9 @@ static void face_read(struct warden *w)
     if (e != ERR_NONE) warden_guilt(w, "message", e);
     uint32_t type = ask_in.type;
     take(w, &ask_in, fd);
-    bool big = type == ASK_START_BIG || type == ASK_AUTH_KEY_BIG;
     if (type == ASK_AUTH_SECRET) wipe(&ask_in, sizeof ask_in.AUTH_SECRET);
-    buffer_trim(big ? sizeof ask_in : 0);
+    /* An idle session holds little: a shell that stands and a key exchange that is done are when it begins. */
+    if (type == ASK_START || type == ASK_START_BIG || (type == ASK_SIGN && w->turns.stage == AT_SESSION)) warden_trim();
 }
 
 /* ---- the loop ---- */

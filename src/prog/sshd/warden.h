@@ -87,7 +87,18 @@ struct warden {
     bool hand_used;
 };
 
+/* What only lives from a question to its answer: large, and not wanted in an idle session. One use at a time. */
+union warden_scratch {
+    struct { struct keys_say got; struct say_signed say; } sign;
+    struct say_banner banner;
+    struct say_group group;
+    union { struct verify_ask small; struct verify_ask_big big; } verify;
+};
+extern union warden_scratch warden_scratch;
+
 /* warden.c */
+/* Give back the memory that only questions needed. */
+void warden_trim(void);
 NORETURN void warden_exit(struct warden *w, enum warden_exit status);
 /* The face broke a rule: it is killed, the line says why. */
 NORETURN void warden_guilt(struct warden *w, const char *what, enum err e);

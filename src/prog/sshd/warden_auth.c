@@ -19,17 +19,17 @@
 
 static void sign(struct warden *w, enum say_type say_type, const struct keys_ask *ask)
 {
-    static struct keys_say got;
-    static struct say_signed say;
-    say = (struct say_signed){.type = say_type};
-    enum err e = warden_ask_helper(w, w->server->keys_line[0], ask, sizeof *ask, &got, sizeof got);
-    if (e == ERR_NONE && got.ok && got.sig_n <= sizeof got.sig) {
-        say.ok = 1;
-        FIELD_SET(&say, sig, bytes_of(got.sig, got.sig_n));
+    struct keys_say *got = &warden_scratch.sign.got;
+    struct say_signed *say = &warden_scratch.sign.say;
+    *say = (struct say_signed){.type = say_type};
+    enum err e = warden_ask_helper(w, w->server->keys_line[0], ask, sizeof *ask, got, sizeof *got);
+    if (e == ERR_NONE && got->ok && got->sig_n <= sizeof got->sig) {
+        say->ok = 1;
+        FIELD_SET(say, sig, bytes_of(got->sig, got->sig_n));
     } else {
         log_line(LOG_LEVEL_ERROR, "no signature from the host key process: %s", e == ERR_NONE ? "it refused" : err_text(e));
     }
-    warden_say(w, &say, NULL, 0);
+    warden_say(w, say, NULL, 0);
 }
 
 static bool hostkey_can(const struct warden *w, uint32_t i, struct bytes alg)
@@ -87,13 +87,13 @@ static struct key_options *options_new(void)
 
 static void banner_send(struct warden *w)
 {
-    static struct say_banner say;
+    struct say_banner *say = &warden_scratch.banner;
     char *text = banner_read(w->conf);
     size_t n = text ? strlen(text) : 0;
-    for (size_t at = 0; at < n; at += say.text_n) {
-        say.type = SAY_BANNER;
-        FIELD_SET(&say, text, bytes_of(text + at, n - at));
-        warden_say(w, &say, NULL, 0);
+    for (size_t at = 0; at < n; at += say->text_n) {
+        say->type = SAY_BANNER;
+        FIELD_SET(say, text, bytes_of(text + at, n - at));
+        warden_say(w, say, NULL, 0);
     }
     free(text);
 }
@@ -354,23 +354,22 @@ static void signed_text(const struct warden *w, const struct ask_key_head *h, st
 
 static bool signature_good(struct warden *w, const struct ask_key_head *h, struct bytes key, struct bytes sig)
 {
-    static union { struct verify_ask small; struct verify_ask_big big; } ask;
+    __typeof__(warden_scratch.verify) *ask = &warden_scratch.verify;
     struct verify_say say = {0};
     struct wr text CLEANUP(wr_clear) = wr_heap(VERIFY_TEXT_BIG);
     signed_text(w, h, key, &text);
     if (wr_done(&text) != ERR_NONE) return false;
     bool small = text.n <= VERIFY_TEXT_SMALL && key.n <= ASK_KEY_SMALL && sig.n <= ASK_SIG_SMALL;
-    size_t n = small ? sizeof ask.small : sizeof ask.big;
-    memset(&ask, 0, n);
-    struct verify_head *head = &ask.small.head;     /* both forms begin alike */
+    size_t n = small ? sizeof ask->small : sizeof ask->big;
+    memset(ask, 0, n);
+    struct verify_head *head = &ask->small.head;     /* both forms begin alike */
     head->text_n = (uint32_t)text.n, head->key_n = (uint32_t)key.n, head->sig_n = (uint32_t)sig.n;
     head->rsa_bits_min = w->conf->required_rsa_size_bits;
     FIELD_SET(head, alg, bytes_of(h->alg, h->alg_n));
-    memcpy(small ? ask.small.text : ask.big.text, text.p, text.n);
-    memcpy(small ? ask.small.key : ask.big.key, key.p, key.n);
-    if (sig.n > 0) memcpy(small ? ask.small.sig : ask.big.sig, sig.p, sig.n);
-    enum err e = warden_ask_helper(w, w->server->verify_line[0], &ask, n, &say, sizeof say);
-    if (!small) (void)madvise((void *)(((uintptr_t)&ask + 4095) & ~(uintptr_t)4095), (sizeof ask & ~(size_t)4095) - 4096, MADV_DONTNEED);
+    memcpy(small ? ask->small.text : ask->big.text, text.p, text.n);
+    memcpy(small ? ask->small.key : ask->big.key, key.p, key.n);
+    if (sig.n > 0) memcpy(small ? ask->small.sig : ask->big.sig, sig.p, sig.n);
+    enum err e = warden_ask_helper(w, w->server->verify_line[0], ask, n, &say, sizeof say);
     return e == ERR_NONE && say.verdict == VERIFY_GOOD;
 }
 

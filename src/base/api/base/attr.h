@@ -9,6 +9,7 @@
 #define UNUSED              __attribute__((unused))
 #define NORETURN            __attribute__((noreturn))
 #define NO_STACK_PROTECTOR  __attribute__((optimize("no-stack-protector")))
+#define ALIGNED(n)          __attribute__((aligned(n)))
 #define FALLTHROUGH         __attribute__((fallthrough))
 #define COUNT_OF(a)         (sizeof(a) / sizeof((a)[0]))
 
