@@ -10,7 +10,7 @@
 #include "conf/parse.h"
 #include "ui.h"
 
-static unsigned verbosity;
+static bool verbose;
 
 void usage(void)
 {
@@ -51,10 +51,24 @@ static void option_query(const char *arg)
     query_run(arg);
 }
 
+/* Unlike other options these two go by the last one. */
+static void level_set(int level)
+{
+    set("loglevel", "INFO");
+    ui.conf->log_level = level;
+}
+
 static void option_verbose(const char *arg)
 {
     (void)arg;
-    verbosity += verbosity < 3;
+    level_set(!verbose ? CONF_LOG_DEBUG1 : ui.conf->log_level < CONF_LOG_DEBUG3 ? ui.conf->log_level + 1 : CONF_LOG_DEBUG3);
+    verbose = true;
+}
+
+static void option_quiet(const char *arg)
+{
+    (void)arg;
+    level_set(CONF_LOG_QUIET);
 }
 
 static void option_tty(const char *arg)
@@ -271,7 +285,7 @@ static const struct option_row rows[] = {
     {'N', false, "sessiontype", "none", NULL}, {'n', false, "stdinnull", "yes", NULL},
     {'O', true, NULL, NULL, option_control}, {'o', true, NULL, NULL, option_option},
     {'P', true, "tag", NULL, NULL}, {'p', true, NULL, NULL, option_port},
-    {'Q', true, NULL, NULL, option_query}, {'q', false, "loglevel", "QUIET", NULL},
+    {'Q', true, NULL, NULL, option_query}, {'q', false, NULL, NULL, option_quiet},
     {'R', true, NULL, NULL, option_remote}, {'S', true, "controlpath", NULL, NULL},
     {'s', false, NULL, NULL, option_subsystem}, {'T', false, "requesttty", "no", NULL},
     {'t', false, NULL, NULL, option_tty}, {'V', false, NULL, NULL, option_version},
@@ -369,8 +383,6 @@ void options_parse(int argc, char **argv)
         /* Options may follow the destination: ssh host -p 22 command */
         at += options_run(argc - at, argv + at);
     }
-    if (verbosity > 0)
-        set("loglevel", verbosity == 1 ? "DEBUG1" : verbosity == 2 ? "DEBUG2" : "DEBUG3");
     if (ui.tty_asked)
         set("requesttty", ui.tty_asked > 1 ? "force" : "yes");
     if (!ui.host_arg)
