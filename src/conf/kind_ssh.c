@@ -10,6 +10,8 @@
 
 const char forward_local = 'L', forward_remote = 'R', forward_dynamic = 'D';
 
+#define FORWARDS_MAX 4096   /* each is compared with all before it */
+
 static bool same_text(const char *a, const char *b)
 {
     return a && b ? strcmp(a, b) == 0 : a == b;
@@ -26,9 +28,9 @@ static enum err forwards_add(struct line *l, struct conf_forwards *to, const str
 {
     for (size_t i = 0; i < to->n; i++)
         if (same_forward(&to->v[i], f)) return ERR_NONE;
-    struct conf_forward *v = conf_pool_alloc(l->pool, (to->n + 1) * sizeof *v);
+    if (to->n >= FORWARDS_MAX) return option_bad(l, "Too many forwardings (max %d).", FORWARDS_MAX);
+    struct conf_forward *v = conf_pool_grow(l->pool, to->v, to->n, sizeof *v);
     if (!v) return ERR_NOMEM;
-    if (to->n) memcpy(v, to->v, to->n * sizeof *v);
     v[to->n] = *f;
     to->v = v, to->n++;
     return ERR_NONE;

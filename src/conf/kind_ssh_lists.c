@@ -89,23 +89,13 @@ static void env_remove(struct conf_texts *t, const char *pattern)
 static enum err send_env_parse(struct line *l, const struct option *o, void *conf)
 {
     struct conf_texts *t = FIELD(conf, struct conf_texts, o->at);
-    struct conf_texts fresh = {0};
     const char *word;
     TRY(option_need(l, &word));
-    /* conf_texts_add counts on a list that only grows: take it over into a fresh one */
-    for (size_t i = 0; i < t->n; i++) TRY(conf_texts_add(l->pool, &fresh, t->v[i]));
-    for (size_t left = 0; word; word = option_word(l)) {
+    for (; word; word = option_word(l)) {
         if (!*word || strchr(word, '=')) return option_bad(l, "Invalid environment name.");
-        if (word[0] != '-') {
-            TRY(conf_texts_add(l->pool, &fresh, word));
-            continue;
-        }
-        env_remove(&fresh, word + 1);
-        struct conf_texts again = {0};
-        for (left = 0; left < fresh.n; left++) TRY(conf_texts_add(l->pool, &again, fresh.v[left]));
-        fresh = again;
+        if (word[0] == '-') env_remove(t, word + 1);
+        else TRY(conf_texts_add(l->pool, t, word));
     }
-    *t = fresh;
     return ERR_NONE;
 }
 
@@ -174,6 +164,8 @@ const struct kind kind_jump = {.size = sizeof(const char *), .parse = jump_parse
 
 /* ---- IdentityFile: one a line, each once; a list the user began has no defaults ---- */
 
+#define IDENTITIES_MAX 100  /* as OpenSSH */
+
 static enum err identity_parse(struct line *l, const struct option *o, void *conf)
 {
     struct conf_texts *t = FIELD(conf, struct conf_texts, o->at);
@@ -181,6 +173,7 @@ static enum err identity_parse(struct line *l, const struct option *o, void *con
     TRY(option_need(l, &word));
     for (; word; word = l->preset ? option_word(l) : NULL) {
         bool known = false;
+        if (t->n >= IDENTITIES_MAX) return option_bad(l, "Too many identity files specified (max %d)", IDENTITIES_MAX);
         for (size_t i = 0; i < t->n; i++) known |= strcmp(t->v[i], word) == 0;
         if (!known) TRY(conf_texts_add(l->pool, t, word));
     }

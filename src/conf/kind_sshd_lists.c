@@ -9,6 +9,8 @@
 
 #define PORTS_MAX 256       /* as OpenSSH */
 #define LISTENS_MAX 1024
+#define SUBSYSTEMS_MAX 256  /* as OpenSSH */
+#define FILES_MAX 256       /* host keys, certificates, revocation lists; as OpenSSH */
 
 static void texts_dump(const struct option *o, const void *conf, struct wr *out)
 {
@@ -38,9 +40,8 @@ const struct kind kind_ports = {.size = sizeof(struct conf_texts), .parse = port
 static enum err listen_add(struct line *l, struct sshd_listens *to, const struct sshd_listen *one)
 {
     if (to->n >= LISTENS_MAX) return option_bad(l, "too many listen addresses.");
-    struct sshd_listen *v = conf_pool_alloc(l->pool, (to->n + 1) * sizeof *v);
+    struct sshd_listen *v = conf_pool_grow(l->pool, to->v, to->n, sizeof *v);
     if (!v) return ERR_NOMEM;
-    if (to->n) memcpy(v, to->v, to->n * sizeof *v);
     v[to->n] = *one;
     to->v = v, to->n++;
     return ERR_NONE;
@@ -191,9 +192,9 @@ static void write_word(struct wr *w, const char *word)
 
 static enum err subsystem_add(struct line *l, struct sshd_subsystems *to, const struct sshd_subsystem *s)
 {
-    struct sshd_subsystem *v = conf_pool_alloc(l->pool, (to->n + 1) * sizeof *v);
+    if (to->n >= SUBSYSTEMS_MAX) return option_bad(l, "too many subsystems defined.");
+    struct sshd_subsystem *v = conf_pool_grow(l->pool, to->v, to->n, sizeof *v);
     if (!v) return ERR_NOMEM;
-    if (to->n) memcpy(v, to->v, to->n * sizeof *v);
     v[to->n] = *s;
     to->v = v, to->n++;
     return ERR_NONE;
@@ -243,6 +244,7 @@ static enum err paths_parse(struct line *l, const struct option *o, void *conf)
     bool none = (o->flags & OPT_NONE_NULL) && l->words == 1 && conf_word_is(word, "none");
     for (; word && !none; word = o->max == 1 && !l->preset ? NULL : option_word(l)) {
         bool known = false;
+        if (t->n >= FILES_MAX) return option_bad(l, "too many %s entries.", l->keyword);
         TRY(option_path(l, word, &path));
         for (size_t i = 0; i < t->n; i++) known |= strcmp(t->v[i], path) == 0;
         if (!known) TRY(conf_texts_add(l->pool, t, path));

@@ -49,15 +49,10 @@ bool conf_word_is(const char *a, const char *b)
 
 enum err conf_texts_add(struct pool *p, struct conf_texts *t, const char *s)
 {
-    /* room doubles: 1, 2, 4 ...; it is full exactly when n is a power of two */
-    if ((t->n & (t->n - 1)) == 0) {
-        const char **v = conf_pool_alloc(p, (t->n ? t->n * 2 : 1) * sizeof *v);
-        if (!v) return ERR_NOMEM;
-        if (t->n) memcpy(v, t->v, t->n * sizeof *v);
-        t->v = v;
-    }
+    const char **v = conf_pool_grow(p, t->v, t->n, sizeof *v);
     char *copy = conf_pool_str(p, s);
-    if (!copy) return ERR_NOMEM;
+    if (!v || !copy) return ERR_NOMEM;
+    t->v = v;
     t->v[t->n++] = copy;
     return ERR_NONE;
 }

@@ -63,6 +63,14 @@ void *conf_pool_alloc(struct pool *p, size_t n)
     return at;
 }
 
+void *conf_pool_grow(struct pool *p, void *array, size_t n, size_t size)
+{
+    if (n & (n - 1)) return array;
+    void *larger = conf_pool_alloc(p, (n ? n * 2 : 1) * size);
+    if (larger && n) memcpy(larger, array, n * size);
+    return larger;
+}
+
 char *conf_pool_text(struct pool *p, struct bytes b)
 {
     if (b.n && memchr(b.p, 0, b.n)) return NULL;

@@ -31,7 +31,7 @@ SSHD_SKIP = {
     "gssapidelegatecredentials": "new in 10.4", "kerberosgetafstoken": "Debian is built without AFS", "pamservicename": "new in 10.0",
     "refuseconnection": "new in 9.9", "sshdsessionpath": "new in 9.8", "sshdauthpath": "new in 10.0", "persourcepenalties": "new in 9.8",
     "persourcepenaltyexemptlist": "new in 9.8", "channeltimeout": "\"none\" is shown since 9.6", "revokedkeys": "a list since 10.3",
-    "rdomain": "refused on Linux", "ipqos": "the last wins in 9.2",
+    "rdomain": "refused on Linux", "ipqos": "the last wins in 9.2", "fingerprinthash": "likewise",
 }
 # Defaults that changed, or that Debian changes: given at the end of each configuration, so that both sides have the same.
 ALGS = ("Ciphers aes128-ctr\nMACs hmac-sha2-256\nKexAlgorithms curve25519-sha256\nCASignatureAlgorithms ssh-ed25519\n"

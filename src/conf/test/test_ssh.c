@@ -339,6 +339,26 @@ static void hostile_files(void **state)
     assert_string_equal(value_of("Port 5", "port"), "port 5");
 }
 
+/* Lists that grow by every line neither copy themselves each time nor grow without end. */
+static void long_lists_are_bounded(void **state)
+{
+    (void)state;
+    size_t lines = 5000, cap = lines * 24;
+    char *text = malloc(cap);
+    size_t n = 0;
+    for (size_t i = 0; i < lines; i++) n += (size_t)snprintf(text + n, cap - n, "SendEnv A%zu -A%zu\n", i, i / 2);
+    assert_true(strlen(value_of(text, "sendenv")) > 1000);
+    n = 0;
+    for (size_t i = 0; i < 101; i++) n += (size_t)snprintf(text + n, cap - n, "IdentityFile f%zu\n", i);
+    assert_string_equal(value_of(text, "port"), "USAGE");
+    SAID("line 101: Too many identity files specified (max 100)");
+    n = 0;
+    for (size_t i = 1; i <= 4097; i++) n += (size_t)snprintf(text + n, cap - n, "LocalForward %zu h:1\n", i);
+    assert_string_equal(value_of(text, "port"), "USAGE");
+    SAID("line 4097: Too many forwardings (max 4096).");
+    free(text);
+}
+
 static void defaults_depend_where_the_manual_says_so(void **state)
 {
     (void)state;
@@ -362,6 +382,7 @@ int main(void)
         cmocka_unit_test(errors_are_said_as_openssh_says_them), cmocka_unit_test(command_line_options),
         cmocka_unit_test(ignore_unknown_and_retired_words), cmocka_unit_test(unbuilt_options_warn_once_or_are_refused),
         cmocka_unit_test(algorithm_lists_have_modifiers), cmocka_unit_test(words_follow_openssh), cmocka_unit_test(hostile_files),
+        cmocka_unit_test(long_lists_are_bounded),
         cmocka_unit_test(defaults_depend_where_the_manual_says_so),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
