@@ -250,6 +250,7 @@ static size_t source_read(struct flow *f, struct source *src, struct iovec *iov,
         ssize_t n = fd_readv(src->fd, f->kind, iov, count);
         if (n == -EAGAIN) {
             src->ready = false;
+            *ended = f->finish;
             break;
         }
         if (n <= 0) {
@@ -259,7 +260,7 @@ static size_t source_read(struct flow *f, struct source *src, struct iovec *iov,
         got += (size_t)n;
         pipe_tune(f, src->fd, &src->grown, (size_t)n);
         count = iov_advance(iov, count, (size_t)n);
-        if ((size_t)n < asked && n < (f->ends.is_pty ? PTY_MORE : BULK_FROM)) {
+        if (!f->finish && (size_t)n < asked && n < (f->ends.is_pty ? PTY_MORE : BULK_FROM)) {
             src->ready = false;
             break;
         }
@@ -288,6 +289,12 @@ size_t flow_fill(struct flow *f, struct conn *c, enum stream s, size_t max, bool
     if (got) f->bulk = got >= BULK_FROM;
     if (ended) source_end(f, s);
     return got;
+}
+
+void flow_finish(struct flow *f)
+{
+    f->finish = true;
+    for (int s = 0; s < 2; s++) f->source[s].ready = f->source[s].fd >= 0;
 }
 
 bool flow_sources_ended(const struct flow *f)

@@ -40,6 +40,7 @@ struct flow {
     bool peer_eof;
     bool sources_over;              /* their end was seen: EOF is due, the program to be told */
     bool tell_sources;              /* the program was not told yet */
+    bool finish;                    /* an empty source has ended */
     bool late;                      /* something waited when the channel closed: the program waits for it */
     bool bulk;                      /* its last read was a large one: comes after the small ones */
     enum pump_fd_kind kind;
@@ -68,6 +69,9 @@ void flow_peer_eof(struct flow *f);
 void flow_peer_eow(struct flow *f);
 /* The channel is gone: sources close now, sinks when drained. */
 void flow_orphan(struct flow *f);
+
+/* From now on a source that is empty has ended; both are worth a look. */
+void flow_finish(struct flow *f);
 
 /* Read the source into at most `max` bytes of packets, until it is empty. Returns the bytes read; *filtered: the filter took some out. */
 size_t flow_fill(struct flow *f, struct conn *c, enum stream s, size_t max, bool *filtered);

@@ -106,6 +106,12 @@ bool pump_sources_ended(const struct pump *p, uint32_t chan)
     return !f || flow_sources_ended(f);
 }
 
+void pump_finish(struct pump *p, uint32_t chan)
+{
+    struct flow *f = pump_flow(p, chan);
+    if (f) flow_finish(f);
+}
+
 void pump_set_filter(struct pump *p, uint32_t chan, pump_filter *filter, void *ctx)
 {
     struct flow *f = pump_flow(p, chan);

@@ -114,6 +114,35 @@ static void socket_ends_close_by_halves(void **state)
     pair_close(e);
 }
 
+/* A terminal whose shell has ended, while a background job keeps it open (the slave, here): what was written comes, then the end. */
+static void a_finished_source_ends_when_it_is_empty(void **state)
+{
+    (void)state;
+    struct end e[2];
+    int src[2], dst[2];
+    static uint8_t big[200000], back[sizeof big];
+    memset(big, 'x', sizeof big);
+    pair_open(e, WINDOW, 1, PUMP_FD_SOCKET);
+    pipe_open(src), pipe_open(dst);
+    (void)fcntl(src[1], F_SETPIPE_SZ, 1 << 20), (void)fcntl(dst[1], F_SETPIPE_SZ, 1 << 20);
+    const struct pump_ends from = {.sink = -1, .sink_err = -1, .source = src[0], .source_err = -1};
+    const struct pump_ends to = {.sink = dst[1], .sink_err = -1, .source = -1, .source_err = -1};
+    assert_int_equal(pump_attach(e[0].p, 0, &from), ERR_NONE);
+    assert_int_equal(pump_attach(e[1].p, 0, &to), ERR_NONE);
+    turn_both(e, 3);
+    assert_int_equal(write(src[1], big, sizeof big), sizeof big);
+    assert_false(pump_sources_ended(e[0].p, 0));
+    pump_finish(e[0].p, 0);
+    turn_both(e, 5);
+    assert_true(pump_sources_ended(e[0].p, 0));
+    assert_int_equal(e[1].eofs, 1);
+    assert_int_equal(read(dst[0], back, sizeof back), sizeof back);
+    assert_memory_equal(back, big, sizeof big);
+    pump_finish(e[0].p, 77);        /* no such channel: nothing */
+    close(src[1]), close(dst[0]);
+    pair_close(e);
+}
+
 static void pty_end_is_eof_and_pty_is_not_closed_by_the_peers_eof(void **state)
 {
     (void)state;
@@ -430,6 +459,7 @@ int main(void)
         cmocka_unit_test(source_end_becomes_eof_and_peer_eof_closes_the_sink),
         cmocka_unit_test(held_eof_is_the_programs_to_send),
         cmocka_unit_test(socket_ends_close_by_halves),
+        cmocka_unit_test(a_finished_source_ends_when_it_is_empty),
         cmocka_unit_test(pty_end_is_eof_and_pty_is_not_closed_by_the_peers_eof),
         cmocka_unit_test(broken_sink_sends_eow_and_swallows_the_rest),
         cmocka_unit_test(peers_eow_closes_the_source),

@@ -326,6 +326,8 @@ void face_exit(struct face *f, const struct say_exit *say)
     } else {
         chan_exit_status(f->conn, say->chan, say->status);
     }
+    /* A terminal ends with its shell, as OpenSSH has it; pipes end when the last program that writes to them does. */
+    if (c->master >= 0) pump_finish(f->pump, say->chan);
     if (c->eof_at_us) eof_leave(f, say->chan);
     close_when_over(f, say->chan);
 }

@@ -43,6 +43,10 @@ bool pump_drained(const struct pump *p, uint32_t chan);
 /* All sources ended (EOF seen). */
 bool pump_sources_ended(const struct pump *p, uint32_t chan);
 
+/* Whoever this channel's sources were opened for has ended: what they hold is still sent, then they count as ended, although others may
+ * keep them open (a background job on a terminal). */
+void pump_finish(struct pump *p, uint32_t chan);
+
 /* A filter between source and channel for the client's escape characters: gets what was read in place, rewrites it, returns
  * the new length (<= n). NULL: none. It must not call the conn; what it found out it notes in ctx, and when it took bytes
  * away, pump_next() returns with PUMP_FILTERED and the channel in event.chan. */
