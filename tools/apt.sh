@@ -12,8 +12,8 @@ if [ ! -e $policy ]; then
     printf '#!/bin/sh\nexit 101\n' >$policy
     chmod 755 $policy
 fi
-apt-get -q update </dev/null
-apt-get -q install -y --no-install-recommends "$@" </dev/null
+apt-get -qq update </dev/null
+apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends "$@" </dev/null
 if [ "$had_sshd" != installed ] && [ -d /run/systemd/system ] && [ -e /lib/systemd/system/ssh.service ]; then
     systemctl disable --quiet ssh.service   # wanted as a peer in tests, not as this machine's server
 fi

@@ -95,7 +95,8 @@ enum err chan_request(struct conn *c, uint32_t chan, const struct channel_reques
 {
     struct channel *ch = chan_find(c, chan);
     if (!ch || ch->state != CHAN_OPEN || (ch->flags & (CHAN_CLOSE_SENT | CHAN_WANT_CLOSE)) || c->stage != STAGE_OPEN) return ERR_STATE;
-    if (out_room(c) < PACKET_PREAUTH_MAX || q->text.n + q->value.n > CHANNEL_PACKET_MAX) return q->text.n + q->value.n > CHANNEL_PACKET_MAX ? ERR_TOO_LONG : ERR_AGAIN;
+    if (q->text.n + q->value.n > CHANNEL_PACKET_MAX) return ERR_TOO_LONG;
+    if (out_room(c) < PACKET_PREAUTH_MAX) return ERR_AGAIN;
     if (q->want_reply) TRY(outstanding_add(c, chan, tag));
     struct wr w = msg_begin(c, MSG_CHANNEL_REQUEST);
     wr_u32(&w, ch->remote);

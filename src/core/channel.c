@@ -192,8 +192,8 @@ enum err on_window_adjust(struct conn *c, struct rd *r, struct event *ev)
     return ERR_NONE;
 }
 
-/* At all times local_window + unconsumed + consumed = window_max. A window grows when one round trip used up half of it or more while the program kept up; the round trip is the least seen
- * in the handshake. An unread queue takes it back to its start. */
+/* At all times local_window + unconsumed + consumed = window_max. A window grows when one round trip used up half of it or more
+ * while the program kept up; the round trip is the least seen in the handshake. An unread queue takes it back to its start. */
 static void window_tune(struct conn *c, struct channel *ch, uint32_t n)
 {
     if (c->now_us - ch->round_start_us > c->rtt_us) ch->round_start_us = c->now_us, ch->round_bytes = 0;

@@ -178,7 +178,8 @@ def check_penalties(tap, place):
     global count
     count += 1
     # servers.sshd() switches penalties off for the other tests; the first value counts
-    server = servers.sshd(place, programs.ours("sshd"), ["LogLevel VERBOSE", "PerSourcePenalties yes", "PerSourcePenalties authfail:30 noauth:0 invaliduser:30 min:15"],
+    server = servers.sshd(place, programs.ours("sshd"), ["LogLevel VERBOSE", "PerSourcePenalties yes",
+                                                              "PerSourcePenalties authfail:30 noauth:0 invaliduser:30 min:15"],
                           log=f"policy-{count}.log")
     with tap.case("PerSourcePenalties: who failed must wait"):
         same(with_password(place, server, "wrong").returncode, 255, "refused")

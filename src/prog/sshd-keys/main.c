@@ -165,7 +165,7 @@ static int serve(void)
 
 static void jail(const char *uid, const char *gid, const char *rung)
 {
-    struct jail_how how = {.uid = (uid_t)strtoul(uid, NULL, 10), .gid = (gid_t)strtoul(gid, NULL, 10), .rung_first = atoi(rung)};
+    struct jail_how how = {.uid = (uid_t)strtoul(uid, NULL, 10), .gid = (gid_t)strtoul(gid, NULL, 10), .rung_first = (int)strtol(rung, NULL, 10)};
     struct jail_report r = {0};
     memset(&public_out, 0, sizeof public_out);
     enum err e = jail_enter(&how, &r, public_out.text, sizeof public_out.text);
@@ -187,7 +187,7 @@ int main(int argc, char **argv)
         fputs("sshd-keys is started by sshd\n", stderr);
         return 1;
     }
-    size_t files = (size_t)atoi(argv[5]);
+    size_t files = strtoul(argv[5], NULL, 10);
     char *algs = strdup(argv[4]);
     if (!algs) return 1;
     memset(argv[4], 0, strlen(argv[4]));        /* a list of names, too long for what ps shows */
