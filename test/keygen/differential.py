@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
-"""Our ssh-keygen beside OpenSSH's: the same words, files and exit statuses for the same input. SEED=n repeats a run."""
+"""Our ssh-keygen beside OpenSSH's: the same words, files and exit statuses for the same input. SEED=n repeats a run, TIMES=n makes it n
+times as long."""
 import itertools
 import os
 import random
@@ -15,6 +16,7 @@ from tap import Tap, same
 
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
 RANDOM = random.Random(SEED)
+TIMES = int(os.environ.get("TIMES") or (20 if os.environ.get("NACRE_LONG") else 1))
 CIPHERS = ("aes256-ctr aes192-ctr aes128-ctr aes256-cbc aes192-cbc aes128-cbc aes256-gcm@openssh.com aes128-gcm@openssh.com "
            "chacha20-poly1305@openssh.com").split()
 KINDS = [["-t", "ed25519"], ["-t", "ecdsa"], ["-t", "ecdsa", "-b", "384"], ["-t", "ecdsa", "-b", "521"], ["-t", "rsa", "-b", "1024"]]
@@ -247,8 +249,8 @@ def main():
     tap.note(f"SEED={SEED}")
     with Place() as place:
         pair = Pair(place)
-        with tap.case("60 keys of all types, made by either: fingerprints and public halves are the same (420 comparisons)"):
-            show_keys(pair, make_keys(pair, 60))
+        with tap.case(f"{30 * TIMES} keys of all types, made by either: fingerprints and public halves are the same"):
+            show_keys(pair, make_keys(pair, 30 * TIMES))
         pair.empty()
         with tap.case("random art is the same with each hash"):
             random_art(pair, make_keys(pair, 10))
@@ -261,13 +263,13 @@ def main():
                 ciphers(pair, cipher)
         with tap.case("PEM and PKCS#8 keys of all types, both ways"):
             other_formats(pair)
-        with tap.case("-F, -l -F, -R on 60 random known_hosts files (300 comparisons)"):
-            find_and_remove(pair, publics, 60)
-        with tap.case("-H on 25 random known_hosts files: each finds what the other hashed"):
-            hashing(pair, publics, 25)
+        with tap.case(f"-F, -l -F, -R on {50 * TIMES} random known_hosts files"):
+            find_and_remove(pair, publics, 50 * TIMES)
+        with tap.case(f"-H on {10 * TIMES} random known_hosts files: each finds what the other hashed"):
+            hashing(pair, publics, 10 * TIMES)
         pair.empty()
-        with tap.case("-l on 60 random authorized_keys files (120 comparisons)"):
-            authorized_lines(pair, publics, 60)
+        with tap.case(f"-l on {50 * TIMES} random authorized_keys files"):
+            authorized_lines(pair, publics, 50 * TIMES)
         pair.empty()
         with tap.case("errors have the same words and statuses"):
             usage_and_errors(pair)

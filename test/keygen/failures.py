@@ -14,7 +14,7 @@ from place import Place
 from tap import Tap, same
 
 MODULE = os.environ.get("NACRE_FAIL", "")
-SAMPLE = int(os.environ.get("SAMPLE", "60"))
+SAMPLE = 1000 if os.environ.get("NACRE_LONG") else 40
 
 
 class Walk:
