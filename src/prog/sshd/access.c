@@ -115,7 +115,8 @@ enum verdict access_check(const struct account *a, const struct sshd_conf *conf,
     if (geteuid() != 0 && a->uid != geteuid())
         return deny(reason, reason_size, "User %.100s not allowed because this server runs as another user", a->name);
     if (a->expired) return deny(reason, reason_size, "Account %.100s has expired", a->name);
-    if (a->locked) return deny(reason, reason_size, "User %.100s not allowed because account is locked", a->name);
+    /* With UsePAM OpenSSH leaves this to PAM, which locks passwords and not keys: cloud images count on it. No password fits a locked hash. */
+    if (a->locked && !conf->use_pam) return deny(reason, reason_size, "User %.100s not allowed because account is locked", a->name);
     if (shell_check(a, reason, reason_size) != VERDICT_GOOD) return VERDICT_BAD;
     return lists_check(a, conf, link, reason, reason_size);
 }

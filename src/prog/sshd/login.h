@@ -59,7 +59,8 @@ MUST_USE enum err account_become(const struct account *a);
 /* ---- access rules (access.c) ---- */
 
 /* VERDICT_GOOD: the rules let this account try to log in (valid, AllowUsers, DenyUsers, AllowGroups, DenyGroups with USER@HOST, shell there and
- * executable, not locked, not expired; an ordinary user's sshd: the own account only). Else `reason` gets OpenSSH's line ("User bob from
+ * executable, not locked (unless UsePAM),
+     not expired; an ordinary user's sshd: the own account only). Else `reason` gets OpenSSH's line ("User bob from
  * 10.0.0.1 not allowed because not listed in AllowUsers", "Invalid user bob from 10.0.0.1 port 22"), to be logged once; the warden then treats
  * the user like an unknown one in everything the peer sees. reason is "" when nothing is to be said. */
 MUST_USE enum verdict access_check(const struct account *a, const struct sshd_conf *conf, const struct link_ends *link, char *reason,

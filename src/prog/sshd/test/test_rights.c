@@ -81,9 +81,10 @@ static void access_rows(void **state)
         else
             assert_string_equal(reason, "");
     }
-    struct account unknown;
+    struct account unknown, locked = find(EVE);
     char reason[512];
-    const struct sshd_conf conf = {0};
+    const struct sshd_conf conf = {0}, with_pam = {.use_pam = true};
+    assert_int_equal(access_check(&locked, &with_pam, &here, reason, sizeof reason), VERDICT_GOOD);
     account_find("lt-nobody", &unknown);
     assert_int_equal(access_check(&unknown, &conf, &here, reason, sizeof reason), VERDICT_BAD);
     assert_string_equal(reason, "Invalid user lt-nobody from 192.0.2.7 port 5022");
