@@ -142,13 +142,13 @@ static void helpers_start(struct server *s)
     if (nursery_start(s) != ERR_NONE) log_fatal("no service without a working jail");
 }
 
-/* The service stands: let go of the terminal, and of who started us. */
+/* The service stands: say so in the PidFile, then let go of the terminal, and of who started us. */
 static void ready(void)
 {
     const struct options *o = &server.options;
-    if (daemon_line >= 0 && daemon_done(daemon_line, o->log_stderr) != ERR_NONE) log_fatal("daemon() failed: %.200s", strerror(errno));
     if (server.conf->pid_file && !o->debug && pidfile_write(server.conf->pid_file) != ERR_NONE)
         log_line(LOG_LEVEL_ERROR, "Couldn't create pid file \"%s\": %s", server.conf->pid_file, strerror(errno));
+    if (daemon_line >= 0 && daemon_done(daemon_line, o->log_stderr) != ERR_NONE) log_fatal("daemon() failed: %.200s", strerror(errno));
 }
 
 /* inetd's connection: descriptors 0 and 1, moved away so that nothing reads or writes it as its own input and output. */
