@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
@@ -222,7 +223,14 @@ class FromClients:
         else:
             check_exchange(exchange(EXCHANGE % (1 << 20), stdin=SENT))
         if algorithm == "rekey":
-            check_rekeyed(self.log(peer, -1))
+            self.await_rekeys(peer)
+
+    def await_rekeys(self, peer):
+        """The face's debug lines reach the log by way of the warden, maybe after the client has ended."""
+        until = time.monotonic() + 20
+        while time.monotonic() < until and not rekeyed(self.log(peer, -1)):
+            time.sleep(0.05)
+        check_rekeyed(self.log(peer, -1))
 
     def terminal(self, server, peer):
         if peer in ("asyncssh", "paramiko"):
@@ -236,9 +244,13 @@ class FromClients:
         return self.place.read("sshd.log")[-size if size > 0 else 0:].decode(errors="replace")
 
 
-def check_rekeyed(log):
+def rekeyed(log):
     """1 MB each way at a limit of 256 KB: more than one key exchange, counted in our own debug lines."""
-    if log.count("NEWKEYS received") < 3:
+    return log.count("NEWKEYS received") >= 3
+
+
+def check_rekeyed(log):
+    if not rekeyed(log):
         raise AssertionError(f"{log.count('NEWKEYS received')} NEWKEYS received, expected 3 or more:\n{log[-1500:]}")
 
 
