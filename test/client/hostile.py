@@ -56,6 +56,7 @@ class Puppet:
         self.host = paramiko.Ed25519Key.from_private_key_file(place.key("ed25519", "host"))
         self.blob = self.host.asbytes()
         self.user = paramiko.Ed25519Key.from_private_key_file(place.key())
+        self.user_public = paramiko.Ed25519Key(data=self.user.asbytes())
         self.hash = hashlib.sha256(b"a session").digest()
         place.write("known_hosts", f"host {place.public(place.key('ed25519', 'host'))}\n")
 
@@ -96,7 +97,7 @@ class Puppet:
 
     def is_over(self, signature, text):
         import paramiko
-        return self.user.verify_ssh_sig(text, paramiko.Message(signature))
+        return self.user_public.verify_ssh_sig(text, paramiko.Message(signature))
 
 
 def early(tap, p):

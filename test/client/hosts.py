@@ -111,19 +111,20 @@ def known_host(tap, h):
     for name, text in files.items():
         with tap.case(f"known: {name}"):
             same(h.both(text, ["StrictHostKeyChecking=yes"])[0], 0, "status")
-    unknown = {"negated": f"!{h.name},[*]:* {h.key}\n",
-               "for another port": f"[127.0.0.1]:1 {h.key}\n",
+    unknown = {"negated": f"!{h.name},[*]:* {h.key}\n", "for another port": f"[127.0.0.1]:1 {h.key}\n",
                "only as an authority": f"@cert-authority {h.name} {h.key}\n",
-               "with an unknown marker": f"@other {h.name} {h.key}\n", "cut short": f"{h.name} {h.key[:-12]}\n",
-               "of a wrong type": f"{h.name} ssh-rsa {h.key.split()[1]}\n"}
+               "with an unknown marker": f"@other {h.name} {h.key}\n",
+               "cut short": f"{h.name} {h.key[:-12]}\n", "of a wrong type": f"{h.name} ssh-rsa {h.key.split()[1]}\n"}
     for name, text in unknown.items():
         with tap.case(f"not known: {name}"):
             same(h.both(text, ["StrictHostKeyChecking=yes"])[0], 255, "status")
     with tap.case("known by the second file"):
-        same(h.both("", ["StrictHostKeyChecking=yes", "UserKnownHostsFile=PLACE/known_hosts PLACE/second"],
-                    files={"second": f"{h.name} {h.key}\n"})[0], 255, "first -o wins")
+        result = h.both("", ["StrictHostKeyChecking=yes", "UserKnownHostsFile=PLACE/known_hosts PLACE/second"],
+                        files={"second": f"{h.name} {h.key}\n"})
+        same(result[0], 255, "first -o wins")
     with tap.case("known by the global file"):
-        same(h.both("", ["StrictHostKeyChecking=yes", "GlobalKnownHostsFile=PLACE/global"], files={"global": f"{h.name} {h.key}\n"})[0], 0, "status")
+        result = h.both("", ["StrictHostKeyChecking=yes", "GlobalKnownHostsFile=PLACE/global"], files={"global": f"{h.name} {h.key}\n"})
+        same(result[0], 0, "status")
     with tap.case("known by an alias"):
         same(h.both(f"alias {h.key}\n", ["StrictHostKeyChecking=yes", "HostKeyAlias=alias"])[0], 0, "status")
     with tap.case("the key of a type that is known is asked for"):

@@ -4,6 +4,7 @@
  *   wait         for a datagram from the UI; it is added to `puppet.log` as hex
  *   quit         end at once
  * and then notes all else until the UI is gone. */
+#include <errno.h>
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,6 +22,8 @@ static FILE *notes;
 static int note(int flags)
 {
     ssize_t n = recv(UI, data, sizeof data, flags);
+    if (n < 0 && errno == ECONNRESET)       /* it ended without reading all of ours; what it said is still there */
+        n = recv(UI, data, sizeof data, flags);
     if (n <= 0)
         return 0;
     for (ssize_t i = 0; i < n; i++)

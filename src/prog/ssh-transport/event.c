@@ -112,8 +112,16 @@ static enum err on_opened(struct transport *t, const struct event *ev)
 static enum err on_closed(struct transport *t, const struct event *ev)
 {
     t->channels--;
+    if (ev->chan < CHANNELS_MAX)
+        t->half[ev->chan] = 0;
     if (ev->chan == t->chan && t->opened)
         t->over = true;
+    return ERR_NONE;
+}
+
+static enum err on_eof(struct transport *t, const struct event *ev)
+{
+    forward_half(t, ev->chan, HALF_PEER);
     return ERR_NONE;
 }
 
@@ -159,7 +167,7 @@ enum err event_handle(struct transport *t, const struct event *ev)
         [EV_SIGN] = on_sign, [EV_PROMPTS] = on_prompts, [EV_PASSWD_CHANGE] = on_passwd_change, [EV_BANNER] = on_banner,
         [EV_AUTH_DONE] = on_auth_done, [EV_CHANNEL_OPENED] = on_opened, [EV_CHANNEL_REFUSED] = session_refused,
         [EV_CHANNEL_OPEN] = forward_ask, [EV_CHANNEL_REQUEST] = session_request, [EV_REQUEST_DONE] = session_request_done,
-        [EV_CHANNEL_CLOSED] = on_closed, [EV_GLOBAL_REQUEST] = on_global, [EV_GLOBAL_DONE] = on_global_done,
+        [EV_CHANNEL_EOF] = on_eof, [EV_CHANNEL_CLOSED] = on_closed, [EV_GLOBAL_REQUEST] = on_global, [EV_GLOBAL_DONE] = on_global_done,
         [EV_DEBUG] = on_debug, [EV_DISCONNECTED] = on_disconnected, [EV_GEX_GROUP] = NULL};
     return (size_t)ev->type < COUNT_OF(handlers) && handlers[ev->type] ? handlers[ev->type](t, ev) : ERR_NONE;
 }

@@ -63,6 +63,8 @@ static enum err turn(struct transport *t)
         TRY(ask_take(t, CM_COUNT, &m));
     else if (r.what == PUMP_FILTERED)
         TRY(session_escape(t));
+    else if (r.what == PUMP_SOURCES_ENDED)
+        forward_half(t, r.event.chan, HALF_OURS);
     TRY(session_step(t));
     TRY(session_alive(t, pump_now_us()));
     return ERR_NONE;

@@ -247,6 +247,16 @@ enum err forward_answer(struct transport *t, const struct cm_message *m)
     return pump_attach(t->pump, chan, &ends);
 }
 
+void forward_half(struct transport *t, uint32_t chan, uint8_t which)
+{
+    bool session = chan == t->chan && wish(t)->kind != CM_STDIO_FORWARD;
+    if (chan >= CHANNELS_MAX || session)
+        return;
+    t->half[chan] |= which;
+    if (t->half[chan] == (HALF_OURS | HALF_PEER))
+        chan_close(t->conn, chan);
+}
+
 /* ---- escapes ---- */
 
 static void list_channels(struct transport *t)

@@ -44,6 +44,7 @@ struct transport {
     struct escape escape;
     bool escapes_on;
     /* forwards */
+    uint8_t half[CHANNELS_MAX]; /* a channel's ends that are over: HALF_* */
     unsigned listens;       /* asked of the server: only then forwarded-tcpip is let through */
     struct { uint32_t question, chan; } asked[ASKED_MAX];
     /* server alive */
@@ -83,6 +84,10 @@ MUST_USE enum err direct_open(struct transport *t, const struct cm_message *m);
 MUST_USE enum err forward_ask(struct transport *t, const struct event *ev);
 MUST_USE enum err forward_answer(struct transport *t, const struct cm_message *m);
 enum { TAG_PTY = 1, TAG_COMMAND, TAG_ALIVE, TAG_LISTEN = 0x10000 };
+
+/* One direction of a forward is over; with both, the channel closes (a session waits for the peer's CLOSE instead). */
+enum { HALF_OURS = 1, HALF_PEER = 2 };
+void forward_half(struct transport *t, uint32_t chan, uint8_t which);
 
 /* report.c */
 void report_line(struct transport *t, unsigned level, const char *fmt, ...) PRINTF_LIKE(3, 4);
