@@ -15,6 +15,8 @@ import termios
 import threading
 import time
 
+import paramiko
+
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import clients  # noqa: E402
 import programs  # noqa: E402
@@ -409,6 +411,22 @@ def local_forward(login):
     login.place.stop(client)
 
 
+def forward_is_closed(login):
+    """Both directions over: we close the channel ourselves, for a peer that waits for it."""
+    target = serve_once(b"last ")
+    with paramiko.SSHClient() as client:
+        client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+        client.connect("127.0.0.1", login.server.port, room.TESTER, key_filename=login.place.key("ed25519"), look_for_keys=False, allow_agent=False)
+        channel = client.get_transport().open_channel("direct-tcpip", ("127.0.0.1", target), ("127.0.0.1", 1))
+        channel.sendall(b"words")
+        channel.shutdown_write()
+        same(channel.makefile("rb").read(), b"last words", "answer")
+        until = time.monotonic() + WAIT
+        while not channel.closed and time.monotonic() < until:
+            time.sleep(0.02)
+        same(channel.closed, True, "closed by the server")
+
+
 def remote_forward(login):
     target, port = serve_once(b"back "), free_port()
     client = login.place.start(login.argv("-N", f"-R127.0.0.1:{port}:127.0.0.1:{target}"), "remote.log")
@@ -431,7 +449,8 @@ def no_forward(login):
 ROWS = [
     (["PrintMotd yes", "Subsystem sftp /usr/lib/openssh/sftp-server"],
      [statuses, streams, signals, subsystem, environment, identity, parent_is_sshd, sudo_and_su, terminal, title, shell_and_resize, last_login,
-      interrupt_and_modes, hang_up, background_keeps_nothing_open, several_sessions, unknown_users, local_forward, remote_forward]),
+      interrupt_and_modes, hang_up, background_keeps_nothing_open, several_sessions, unknown_users, local_forward, remote_forward,
+      forward_is_closed]),
     (["AcceptEnv LC_*", "SetEnv FROM_CONFIG=set", "PermitUserEnvironment yes", "Banner /mnt/banner"],
      [accepted_variables, banner, key_options, strict_modes]),
     (["ForceCommand echo \"forced: $SSH_ORIGINAL_COMMAND\""], [forced]),

@@ -13,6 +13,7 @@ enum chan_kind { CHAN_FREE, CHAN_SESSION, CHAN_FORWARD };
 struct face_chan {
     uint8_t kind;
     bool started, exited, ended;    /* session: something runs; its end was told; all its output was read */
+    bool peer_ended;                /* the peer's EOF came */
     int master;                     /* the terminal while the pump reads it; -1 */
     int pending;                    /* a descriptor that waits for the peer to confirm the channel; -1 */
     uint32_t question;              /* direct-tcpip: the open question; 0: none */

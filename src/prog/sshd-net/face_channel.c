@@ -269,11 +269,20 @@ void face_started(struct face *f, const struct say_started *say, const int fds[3
 }
 
 /* RFC 4254 6.10 and the order of ARCHITECTURE 2, law 8: the status when the child was reaped, EOF when its last writer closed, CLOSE
- * after both. */
+ * after both. A forward is over when both directions are. */
 static void close_when_over(struct face *f, uint32_t chan)
 {
     const struct face_chan *c = &f->chans[chan];
-    if (c->kind == CHAN_SESSION && c->exited && c->ended) chan_close(f->conn, chan);
+    bool over = c->kind == CHAN_SESSION ? c->exited && c->ended : c->kind == CHAN_FORWARD && c->ended && c->peer_ended;
+    if (over) chan_close(f->conn, chan);
+}
+
+static void peer_eof(struct face *f, uint32_t chan)
+{
+    struct face_chan *c = chan_of(f, chan);
+    if (!c) return;
+    c->peer_ended = true;
+    close_when_over(f, chan);
 }
 
 static void eof_leave(struct face *f, uint32_t chan)
@@ -358,6 +367,7 @@ void face_channel_event(struct face *f, const struct event *ev)
     case EV_CHANNEL_OPEN: open_ask(f, ev); return;
     case EV_CHANNEL_OPENED: open_confirmed(f, ev); return;
     case EV_CHANNEL_REFUSED: case EV_CHANNEL_CLOSED: chan_gone(f, ev->chan); return;
+    case EV_CHANNEL_EOF: peer_eof(f, ev->chan); return;
     case EV_CHANNEL_PEER_CLOSED: peer_closed(f, ev->chan); return;
     case EV_CHANNEL_REQUEST: request_take(f, ev); return;
     case EV_GLOBAL_REQUEST: global_take(f, ev); return;
