@@ -7,11 +7,14 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import programs
+import room
 import servers
 from place import Place
 from tap import Tap, same
 from term import dialogue
 from words import plain
+
+room.enter(as_self=True)     # no file of the machine's own users is read, a .bashrc's noise among them
 
 ASK = b"(yes/no/[fingerprint])? "
 AGAIN = b"Please type 'yes', 'no' or the fingerprint: "

@@ -10,6 +10,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import programs
+import room
 import servers
 from place import Place, free_port
 from tap import Tap, same
@@ -195,4 +196,5 @@ def main():
 
 
 if __name__ == "__main__":
+    room.enter(as_self=True)     # no file of the machine's own users is read, a .bashrc's noise among them
     main()

@@ -47,7 +47,7 @@ static void bye_error(struct warden *w, const struct ask_bye *bye, const char *t
     if (kind) {
         log_line(LOG_LEVEL_INFO, "Unable to negotiate with %s port %u: no matching %s found. Their offer: %s%s", w->link.client_addr,
                  w->link.client_port, kind, text, warden_phase(w));
-    } else if (!bye->ident_done) {
+    } else if (!bye->ident_done || bye->err == ERR_VERSION) {
         log_line(LOG_LEVEL_ERROR, "kex_exchange_identification: %s",
             bye->err == ERR_VERSION ? "unsupported protocol version" : "client sent invalid protocol identifier");
         log_line(LOG_LEVEL_INFO, "banner exchange: Connection from %s port %u: invalid format", w->link.client_addr, w->link.client_port);
