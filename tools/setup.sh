@@ -63,3 +63,10 @@ build() {
         return 1
     }
 }
+
+# second_end: npm's modules for the ML-KEM tests, where there is an npm. Without, those tests say that they are skipped.
+second_end() {
+    [ -d test/interop/pq/node_modules ] || ! command -v npm >/dev/null ||
+        (cd test/interop/pq && npm ci --ignore-scripts --no-audit --no-fund >/dev/null 2>&1 </dev/null) ||
+        say "npm could not install the second end of ML-KEM; its test will be skipped"
+}
