@@ -54,3 +54,13 @@ class Tap:
 def same(got, want, what):
     if got != want:
         raise AssertionError(f"{what}: got {got!r}, expected {want!r}")
+
+
+def wait_for(what, condition):
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"no {what} within 20 s")

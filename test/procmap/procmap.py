@@ -9,7 +9,6 @@ import re
 import socket
 import subprocess
 import sys
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
@@ -18,7 +17,7 @@ import programs  # noqa: E402
 import room  # noqa: E402
 import servers  # noqa: E402
 from place import Place, free_port  # noqa: E402
-from tap import Tap, same  # noqa: E402
+from tap import Tap, same, wait_for  # noqa: E402
 
 SPACES = "net mnt ipc uts user pid cgroup".split()
 
@@ -120,16 +119,6 @@ def row(pid, listener, place):
 
 def comm(pid):
     return read(f"/proc/{pid}/comm").strip()
-
-
-def wait_for(what, condition):
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"no {what} within 20 s")
 
 
 def census(listener):

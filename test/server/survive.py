@@ -22,17 +22,7 @@ import programs  # noqa: E402
 import room  # noqa: E402
 import servers  # noqa: E402
 from place import Place, die_with_parent, free_port  # noqa: E402
-from tap import Tap, same  # noqa: E402
-
-
-def wait_for(what, condition):
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"no {what} within 20 s")
+from tap import Tap, same, wait_for  # noqa: E402
 
 
 def children(pid, name):
