@@ -52,7 +52,7 @@ enum {
 enum built {
     BUILT,
     LESS,       /* its loss only removes a feature: one warning, go on */
-    LESS_QUIET, /* the same, where stock configurations set it: said at debug level */
+    ABSENT,     /* the same, in the words of an OpenSSH that was built without it (GSSAPI, Kerberos) */
     MORE        /* its loss would admit or permit more: refused */
 };
 
@@ -125,6 +125,8 @@ void conf_priv_free(struct conf_priv *p);
 /* One line into a configuration. active: it counts; else it is only checked. */
 enum err options_apply(const struct table *t, void *conf, struct conf_priv *priv, const struct option *o, struct line *l, bool active);
 /* Default of one row, of all unset rows. */
+/* Warn of, or refuse, what has no effect here; a value that asks for nothing is passed over. */
+enum err options_check_built(const struct table *t, const void *conf, struct conf_priv *priv, const struct option *o, const struct line *l);
 enum err options_fill_row(const struct table *t, void *conf, struct conf_priv *priv, const struct option *o, const struct conf_world *w);
 enum err options_fill(const struct table *t, void *conf, struct conf_priv *priv, const struct conf_world *w);
 /* Copy what is set in `from` over `to`. */

@@ -91,7 +91,7 @@ enum err ssh_conf_set(struct ssh_conf *c, const struct conf_world *w, const char
     l.word[0] = l.rest, l.words = 1;
     TRY(o->kind->parse(&l, o, c));
     c->priv->set[i] = true;
-    return ERR_NONE;
+    return options_check_built(&ssh_table, c, c->priv, o, &l);
 }
 
 /* ---- files ---- */

@@ -54,8 +54,17 @@ void conf_priv_free(struct conf_priv *p)
 
 /* ---- what is not built ---- */
 
-static enum err value_differs(const struct table *t, struct conf_priv *priv, const struct option *o, const void *conf,
-                              const struct conf_world *w, bool *out)
+static bool says_no(const struct option *o, struct bytes dumped)
+{
+    struct wr no CLEANUP(wr_clear) = wr_heap(200), none CLEANUP(wr_clear) = wr_heap(200);
+    option_dump_value(o, "no", &no);
+    option_dump_value(o, "none", &none);
+    return bytes_equal(dumped, wr_bytes(&no)) || bytes_equal(dumped, wr_bytes(&none));
+}
+
+/* Does the value ask for what the option does? The default does not; nor does "no", where all that is lost is a feature. */
+static enum err value_asks(const struct table *t, struct conf_priv *priv, const struct option *o, const void *conf,
+                           const struct conf_world *w, bool *out)
 {
     struct wr is CLEANUP(wr_clear) = wr_heap(1 << 20), preset CLEANUP(wr_clear) = wr_heap(1 << 20);
     o->kind->dump(o, conf, &is);
@@ -64,22 +73,26 @@ static enum err value_differs(const struct table *t, struct conf_priv *priv, con
     o->kind->dump(o, priv->scratch, &preset);
     TRY(wr_done(&is));
     TRY(wr_done(&preset));
-    *out = !bytes_equal(wr_bytes(&is), wr_bytes(&preset));
+    *out = !bytes_equal(wr_bytes(&is), wr_bytes(&preset)) && (o->built == MORE || !says_no(o, wr_bytes(&is)));
     return ERR_NONE;
 }
 
-/* An option without effect: a word about it, or a refusal. A value equal to the default asks for nothing. */
-static enum err check_built(const struct table *t, const void *conf, struct conf_priv *priv, const struct option *o, const struct line *l)
+static void unsupported(const struct table *t, const struct line *l)
+{
+    const char *q = t->server ? "" : "\"";
+    conf_tell(l->world, CONF_SAY_WARNING, "%s line %u: Unsupported option %s%s%s", l->file, l->number, q, l->keyword, q);
+}
+
+enum err options_check_built(const struct table *t, const void *conf, struct conf_priv *priv, const struct option *o, const struct line *l)
 {
     if (o->built == BUILT) return ERR_NONE;
-    bool differs = false;
-    TRY(value_differs(t, priv, o, conf, l->world, &differs));
-    if (!differs) return ERR_NONE;
+    bool asks = false;
+    TRY(value_asks(t, priv, o, conf, l->world, &asks));
+    if (!asks) return ERR_NONE;
     if (o->built == MORE) return option_bad(l, "%s is not supported by this version, and going on without it would allow more than you ask for", o->name);
     size_t i = (size_t)(o - t->rows);
-    if (!priv->warned[i])
-        conf_tell(l->world, o->built == LESS ? CONF_SAY_WARNING : CONF_SAY_DEBUG, "%s line %u: %s is not supported by this version: ignored", l->file,
-            l->number, o->name);
+    if (!priv->warned[i] && o->built == ABSENT) unsupported(t, l);
+    else if (!priv->warned[i]) conf_tell(l->world, CONF_SAY_WARNING, "%s line %u: keyword %s is not supported; ignored", l->file, l->number, o->name);
     priv->warned[i] = true;
     return ERR_NONE;
 }
@@ -100,7 +113,7 @@ enum err options_apply(const struct table *t, void *conf, struct conf_priv *priv
         return option_bad(l, "keyword %s extra arguments at end of line", l->keyword);
     if (counts) priv->set[i] = true;
     if (!counts && !t->server) return ERR_NONE;
-    return check_built(t, to, priv, o, l);
+    return options_check_built(t, to, priv, o, l);
 }
 
 enum err options_fill_row(const struct table *t, void *conf, struct conf_priv *priv, const struct option *o, const struct conf_world *w)
@@ -184,8 +197,7 @@ enum err options_unknown(const struct table *t, struct line *l, const char *igno
         return ERR_NONE;
     }
     if (a) {
-        const char *q = t->server ? "" : "\"";
-        conf_tell(l->world, CONF_SAY_WARNING, "%s line %u: Unsupported option %s%s%s", l->file, l->number, q, l->keyword, q);
+        if (l->words != 1 || !conf_word_is(l->word[0], "no")) unsupported(t, l);
         return ERR_NONE;
     }
     if (ignore && pattern_list_match(bytes_str(l->keyword), bytes_str(ignore), true) == MATCH_YES) {

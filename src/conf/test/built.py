@@ -29,7 +29,7 @@ def rows(path):
     text = path.read_text()
     body = text[text.index("rows[] = {"):text.index("aliases[]")]
     for m in re.finditer(r'^\s+(?:[A-Z_]+\(|\{)"(\w+)",(.*?)(?=^\s+(?:[A-Z_]+\(|\{)"|\Z)', body, re.S | re.M):
-        built = re.search(r"\b(BUILT|LESS_QUIET|LESS|MORE)\b", m[2])
+        built = re.search(r"\b(BUILT|ABSENT|LESS|MORE)\b", m[2])
         field = re.search(r"AT\((\w+)\)", m[2]) or re.search(r"\b(?!kind_)([a-z][a-z0-9_]+)\b", m[2])
         yield m[1], built[1] if built else "BUILT", field[1]
 

@@ -103,7 +103,7 @@ def lines_by_key(text, skip):
 
 def complaints(text):
     """Error lines without what both sides say besides."""
-    drop = re.compile(r"^Pseudo-terminal|is not supported by this version: ignored|Deprecated option|Unsupported option|"
+    drop = re.compile(r"^Pseudo-terminal|is not supported; ignored|Deprecated option|Unsupported option|"
                       r"^Cannot forward agent|^debug|^reprocess")
     return [line.strip() for line in text.splitlines() if line.strip() and not drop.search(line)]
 

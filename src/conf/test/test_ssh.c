@@ -245,7 +245,7 @@ static void ignore_unknown_and_retired_words(void **state)
     (void)state;
     assert_string_equal(value_of("IgnoreUnknown fo*,ba?\nfoo x\nbar y\nPort 5\n", "port"), "port 5");
     assert_string_equal(f.said, "");
-    assert_string_equal(value_of("Protocol 2\nCipher x\nUseRoaming no\nGSSAPIKeyExchange yes\nPort 5\n", "port"), "port 5");
+    assert_string_equal(value_of("Protocol 2\nCipher x\nUseRoaming no\nGSSAPIKeyExchange no\nPort 5\n", "port"), "port 5");
     assert_string_equal(f.said, "");
     assert_non_null(strstr(f.debug, "config line 2: Deprecated option \"cipher\""));
 }
@@ -254,13 +254,39 @@ static void unbuilt_options_warn_once_or_are_refused(void **state)
 {
     (void)state;
     assert_string_equal(value_of("ForwardX11 yes\nHost foo\nForwardX11 yes\nPort 5\n", "port"), "port 5");
-    assert_string_equal(f.said, "/home/me/.ssh/config line 1: ForwardX11 is not supported by this version: ignored\n");
+    assert_string_equal(f.said, "/home/me/.ssh/config line 1: keyword ForwardX11 is not supported; ignored\n");
     assert_string_equal(value_of("ForwardX11 no\nTunnel no\nForwardAgent no\nPort 5\n", "port"), "port 5");
     assert_string_equal(f.said, "");
     assert_string_equal(value_of("RevokedHostKeys /etc/revoked\n", "port"), "USAGE");
     SAID("line 1: RevokedHostKeys is not supported by this version");
     assert_string_equal(value_of("RevokedHostKeys none\nPort 5\n", "port"), "port 5");
     assert_string_equal(value_of("Host other\nRevokedHostKeys /etc/revoked\n", "port"), "port 22");
+}
+
+/* Each keyword on its own: its name comes once, and only where the value asks for something. */
+static void each_unbuilt_option_has_its_one_line(void **state)
+{
+    (void)state;
+    static const struct { const char *line, *name; } loud[] = {
+        {"ControlMaster auto", "ControlMaster"}, {"ControlPersist 60s", "ControlPersist"}, {"ControlPath ~/.ssh/%C", "ControlPath"},
+        {"UpdateHostKeys yes", "UpdateHostKeys"}, {"UpdateHostKeys ask", "UpdateHostKeys"}, {"ForwardAgent yes", "ForwardAgent"},
+        {"SyslogFacility AUTH", "SyslogFacility"}, {"CanonicalizeMaxDots 3", "CanonicalizeMaxDots"},
+        {"CASignatureAlgorithms ssh-ed25519", "CASignatureAlgorithms"},
+    };
+    static const char quiet[] = "ControlMaster no\nControlPersist no\nControlPath none\nUpdateHostKeys no\nGSSAPIAuthentication no\n"
+                                "GSSAPIDelegateCredentials no\nGSSAPIKeyExchange no\nForwardX11 no\nCanonicalizeFallbackLocal no\n"
+                                "SyslogFacility USER\nForwardAgent no\nCertificateFile none\nPort 5\n";
+    for (size_t i = 0; i < COUNT_OF(loud); i++) {
+        char text[200], want[200];
+        snprintf(text, sizeof text, "%s\n%s\nPort 5\n", loud[i].line, loud[i].line);
+        snprintf(want, sizeof want, "/home/me/.ssh/config line 1: keyword %s is not supported; ignored\n", loud[i].name);
+        assert_string_equal(value_of(text, "port"), "port 5");
+        assert_string_equal(f.said, want);
+    }
+    assert_string_equal(value_of("GSSAPIAuthentication yes\nGSSAPIAuthentication yes\nPort 5\n", "port"), "port 5");
+    assert_string_equal(f.said, "/home/me/.ssh/config line 1: Unsupported option \"gssapiauthentication\"\n");
+    assert_string_equal(value_of(quiet, "port"), "port 5");
+    assert_string_equal(f.said, "");
 }
 
 static void algorithm_lists_have_modifiers(void **state)
@@ -380,7 +406,7 @@ int main(void)
         cmocka_unit_test(match_final_makes_a_second_pass), cmocka_unit_test(match_exec_runs_only_where_it_decides),
         cmocka_unit_test(includes_have_their_own_scope), cmocka_unit_test(include_cycles_end),
         cmocka_unit_test(errors_are_said_as_openssh_says_them), cmocka_unit_test(command_line_options),
-        cmocka_unit_test(ignore_unknown_and_retired_words), cmocka_unit_test(unbuilt_options_warn_once_or_are_refused),
+        cmocka_unit_test(ignore_unknown_and_retired_words), cmocka_unit_test(unbuilt_options_warn_once_or_are_refused), cmocka_unit_test(each_unbuilt_option_has_its_one_line),
         cmocka_unit_test(algorithm_lists_have_modifiers), cmocka_unit_test(words_follow_openssh), cmocka_unit_test(hostile_files),
         cmocka_unit_test(long_lists_are_bounded),
         cmocka_unit_test(defaults_depend_where_the_manual_says_so),

@@ -242,10 +242,13 @@ static void unbuilt_options_warn_once(void **state)
 {
     (void)state;
     assert_string_equal(value_of(NULL, "UsePAM yes\nMatch user x\nX11Forwarding yes\nMatch user y\nX11Forwarding yes\n", "usepam"), "usepam yes");
-    assert_string_equal(f.said, "conf line 1: UsePAM is not supported by this version: ignored\n"
-                                "conf line 3: X11Forwarding is not supported by this version: ignored\n");
+    assert_string_equal(f.said, "conf line 1: keyword UsePAM is not supported; ignored\n"
+                                "conf line 3: keyword X11Forwarding is not supported; ignored\n");
     assert_string_equal(value_of(NULL, "UsePAM no\nChrootDirectory none\nPermitOpen any\nProtocol 2\n", "usepam"), "usepam no");
     assert_string_equal(f.said, "conf line 4: Deprecated option Protocol\n");
+    assert_string_equal(value_of(NULL, "GSSAPIAuthentication yes\nKerberosAuthentication no\nGSSAPICleanupCredentials no\n"
+                                       "IPQoS ef cs0\nX11UseLocalhost no\nUsePAM no\n", "usepam"), "usepam no");
+    assert_string_equal(f.said, "conf line 1: Unsupported option GSSAPIAuthentication\n");
 }
 
 static void values_must_fit_together(void **state)

@@ -15,11 +15,26 @@
 
 struct ui ui = {.ctl = -1};
 
+/* Warnings from the command line wait until all of it was read: -q, -E or -v may stand behind what they are about. */
+static struct wr warnings;
+static bool warnings_wait;
+
 static void conf_say(void *ctx, enum conf_say what, const char *text)
 {
-    static const int levels[] = {[CONF_SAY_ERROR] = CONF_LOG_ERROR, [CONF_SAY_WARNING] = CONF_LOG_INFO, [CONF_SAY_DEBUG] = CONF_LOG_DEBUG1};
+    static const int levels[] = {[CONF_SAY_ERROR] = CONF_LOG_ERROR, [CONF_SAY_WARNING] = CONF_LOG_ERROR, [CONF_SAY_DEBUG] = CONF_LOG_DEBUG1};
     (void)ctx;
-    say(levels[what], "%s", text);
+    if (what != CONF_SAY_WARNING || !warnings_wait)
+        say(levels[what], "%s", text);
+    else
+        wr_raw(&warnings, bytes_of(text, strlen(text) + 1));
+}
+
+static void warnings_say(void)
+{
+    warnings_wait = false;
+    for (size_t at = 0; at < warnings.n; at += strlen((const char *)warnings.p + at) + 1)
+        say(CONF_LOG_ERROR, "%s", (const char *)warnings.p + at);
+    wr_clear(&warnings);
 }
 
 /* Descriptors 0 to 2 exist, so that nothing else ever takes their numbers. */
@@ -108,11 +123,14 @@ int main(int argc, char **argv)
     if (!ui.conf)
         fatal("out of memory");
     world_fill();
+    warnings = wr_heap(1 << 16);
+    warnings_wait = true;
     options_parse(argc, argv);
     if (ui.log_file)
         say_file(ui.log_file);
     if (ssh_conf_is_set(ui.conf, "loglevel"))
         say_level(ui.conf->log_level);
+    warnings_say();
     if (!ui.dump)
         link_start();           /* it warms up while we read and connect */
     conf_read();

@@ -1,0 +1,74 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""What single keywords of ssh_config do: the line about one that is not there, what others change on the wire."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import clients
+import programs
+import room
+import servers
+from place import Place
+from tap import Tap, same
+
+ANSIBLE = ["-C", "-o", "ControlMaster=auto", "-o", "ControlPersist=60s"]
+
+
+class Bench:
+    def __init__(self, place, server):
+        self.place, self.server = place, server
+        self.base = [*clients.ssh_argv(place, programs.ours("ssh"), server, ["LogLevel INFO"])]
+
+    def run(self, *args, **kw):
+        return self.place.run([*self.base, *args], **kw)
+
+
+def lines_of(done):
+    return [line for line in done.stderr.decode().splitlines() if line]
+
+
+def warnings(tap, b):
+    one = "command-line line 0: keyword ControlMaster is not supported; ignored"
+    two = "command-line line 0: keyword ControlPersist is not supported; ignored"
+    with tap.case("what is not there has one line and the session goes on"):
+        done = b.run(*ANSIBLE, "-o", "ControlMaster=yes", "-M", "127.0.0.1", "echo in")
+        same((done.returncode, done.stdout, lines_of(done)), (0, b"in\n", [one, two]), "session")
+    with tap.case("LogLevel ERROR keeps the line, FATAL and -q do not, wherever they stand"):
+        same(lines_of(b.run(*ANSIBLE[3:], "-o", "LogLevel=ERROR", "127.0.0.1", "true")), [two], "ERROR")
+        for quiet in ["-q"], ["-o", "LogLevel=FATAL"]:
+            same(lines_of(b.run(*quiet, *ANSIBLE, "127.0.0.1", "true")), [], f"{quiet} in front")
+            same(lines_of(b.run(*ANSIBLE, *quiet, "127.0.0.1", "true")), [], f"{quiet} behind")
+    with tap.case("-E takes the line along"):
+        path = b.place.path("lines")
+        same(lines_of(b.run(*ANSIBLE[3:], "-E", path, "127.0.0.1", "true")), [], "stderr")
+        same(b.place.read("lines").decode().splitlines(), [two], "file")
+    with tap.case("a value that asks for nothing has no line"):
+        quiet = ["ControlMaster=no", "ControlPath=none", "GSSAPIAuthentication=no", "ForwardX11=no", "UpdateHostKeys=no", "ForwardAgent=no"]
+        done = b.run(*[word for option in quiet for word in ("-o", option)], "-x", "-a", "-k", "127.0.0.1", "true")
+        same((done.returncode, lines_of(done)), (0, []), "session")
+    with tap.case("options of one letter that are not there say so as their keywords do"):
+        want = [f"command-line line 0: keyword {name} is not supported; ignored" for name in ("ForwardAgent", "ForwardX11")]
+        want.append('command-line line 0: Unsupported option "gssapiauthentication"')
+        done = b.run("-A", "-X", "-K", "127.0.0.1", "true")
+        same((done.returncode, lines_of(done)), (0, want), "session")
+    with tap.case("Debian's own ssh_config is taken with one line"):
+        text = b.place.read(os.path.basename(b.base[2])).decode()
+        b.place.write("debian", text + "Host *\n    SendEnv LANG LC_*\n    HashKnownHosts yes\n    GSSAPIAuthentication yes\n")
+        number = len(text.splitlines()) + 4
+        done = b.place.run([b.base[0], "-F", b.place.path("debian"), "127.0.0.1", "echo in"])
+        same((done.returncode, done.stdout, lines_of(done)),
+             (0, b"in\n", [f'{b.place.path("debian")} line {number}: Unsupported option "gssapiauthentication"']), "session")
+
+
+def main():
+    tap = Tap()
+    with Place() as place:
+        b = Bench(place, servers.sshd(place, programs.ours("sshd"), ["LogLevel VERBOSE"]))
+        warnings(tap, b)
+    tap.end()
+
+
+if __name__ == "__main__":
+    room.enter(as_self=True)
+    main()
