@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +40,9 @@ static struct manner manner_from_env(void)
 
 /* ---- the terminal ---- */
 
-/* A signal that comes while echo is off is noted, and raised again when the terminal is as it was. */
+/* A signal that comes while echo is off is noted, and raised again when the terminal is as it was. All but the two that
+   the terminal calls themselves cause are held back except while we wait: one that came between a look at `arrived` and
+   the wait would be noted, and the wait go on for ever. */
 static const int caught[] = {SIGALRM, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU};
 static volatile sig_atomic_t arrived[NSIG];
 
@@ -53,16 +56,21 @@ struct quiet {                      /* the state to go back to */
     bool changed;
     struct termios mode;
     struct sigaction actions[COUNT_OF(caught)];
+    sigset_t mask;
 };
 
 static void quiet_begin(struct quiet *q, int in, bool echo)
 {
     *q = (struct quiet){.in = in};
     struct sigaction note = {.sa_handler = note_signal};
+    sigset_t held;
+    sigemptyset(&held);
     for (size_t i = 0; i < COUNT_OF(caught); i++) {
         arrived[caught[i]] = 0;
         sigaction(caught[i], &note, &q->actions[i]);
+        if (caught[i] != SIGTTIN && caught[i] != SIGTTOU) sigaddset(&held, caught[i]);
     }
+    sigprocmask(SIG_BLOCK, &held, &q->mask);
     if (echo || tcgetattr(in, &q->mode) != 0) return;
     struct termios off = q->mode;
     off.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
@@ -77,6 +85,7 @@ static bool quiet_end(struct quiet *q)
     bool raise_any = false;
     if (q->changed)
         while (tcsetattr(q->in, TCSAFLUSH, &q->mode) != 0 && errno == EINTR && !arrived[SIGTTOU]) {}
+    sigprocmask(SIG_SETMASK, &q->mask, NULL); /* what was held back is noted now */
     for (size_t i = 0; i < COUNT_OF(caught); i++) sigaction(caught[i], &q->actions[i], NULL);
     for (size_t i = 0; i < COUNT_OF(caught); i++) {
         int sig = caught[i];
@@ -95,14 +104,30 @@ static bool any_arrived(void)
     return false;
 }
 
+/* A terminal is read first (a background process is stopped by that), another descriptor only when it is readable. */
+static ssize_t byte_read(const struct quiet *q, char *c)
+{
+    struct pollfd poll = {.fd = q->in, .events = POLLIN};
+    bool look = !isatty(q->in);
+    for (;;) {
+        ssize_t got = -1;
+        if (look && ppoll(&poll, 1, NULL, &q->mask) < 0) {
+            if (errno == EINTR && !any_arrived()) continue;
+            return -1;
+        }
+        got = read(q->in, c, 1);
+        if (got >= 0 || any_arrived() || (errno != EAGAIN && errno != EINTR)) return got;
+        look = true;
+    }
+}
+
 /* One line, a byte at a time: what follows it on a pipe belongs to the next question. */
-static enum err line_read(int in, struct secret *room, size_t *n)
+static enum err line_read(const struct quiet *q, struct secret *room, size_t *n)
 {
     *n = 0;
     for (;;) {
         char c;
-        ssize_t got = read(in, &c, 1);
-        if (got < 0 && errno == EINTR && !any_arrived()) continue;
+        ssize_t got = byte_read(q, &c);
         if (got < 0) return ERR_DENIED;
         if (got == 0 || c == '\n' || c == '\r') return ERR_NONE;
         if (*n < room->n) room->p[(*n)++] = (uint8_t)c;
@@ -114,6 +139,7 @@ static void show(int out, const char *text)
     size_t n = strlen(text);
     while (n) {
         ssize_t k = write(out, text, n);
+        if (k < 0 && errno == EAGAIN && poll(&(struct pollfd){.fd = out, .events = POLLOUT}, 1, -1) > 0) continue;
         if (k < 0 && errno == EINTR && !any_arrived()) continue;
         if (k <= 0) return;
         text += k, n -= (size_t)k;
@@ -130,7 +156,7 @@ static enum err ask_on(int in, int out, const struct prompt *p, struct secret *a
         struct quiet q;
         quiet_begin(&q, in, p->echo);
         show(out, p->text);
-        e = line_read(in, &room, &n);
+        e = line_read(&q, &room, &n);
         if (q.changed) show(out, "\n");
         again = quiet_end(&q);
     }
@@ -140,7 +166,7 @@ static enum err ask_on(int in, int out, const struct prompt *p, struct secret *a
 
 static enum err ask_terminal(const struct prompt *p, struct secret *out)
 {
-    int tty = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    int tty = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK); /* our own: nobody else's descriptor changes */
     if (tty < 0) return p->stdin_too ? ask_on(STDIN_FILENO, STDERR_FILENO, p, out) : ERR_NOT_FOUND;
     if (!p->stdin_too) show(tty, "\r"); /* begin at the left edge, whatever a raw terminal showed before */
     enum err e = ask_on(tty, tty, p, out);

@@ -17,7 +17,7 @@ from tap import Tap, same
 SECRET = b"correct horse"
 
 
-def dialogue(argv, folder, steps, env=None, timeout=20):
+def dialogue(argv, folder, steps, env=None, timeout=60):
     """Run at a terminal: wait for each text, then type its answer. The screen and the status."""
     master, slave = os.openpty()
 
@@ -117,6 +117,15 @@ def interrupt_case(place):
     same((status, os.listdir(folder)), (-2, []), "status and files")
 
 
+def early_interrupt_case(place):
+    """^C between showing the prompt and waiting for the answer: not lost."""
+    folder = place.path("early")
+    os.mkdir(folder)
+    status, _ = dialogue([programs.ours("ssh-keygen"), "-q", "-t", "ed25519", "-f", "k"], folder, [],
+                         dict(place.env, LD_PRELOAD=os.environ["NACRE_EARLY"]))
+    same((status, os.listdir(folder)), (-2, []), "status and files")
+
+
 def askpass_cases(tap, place):
     with tap.case("SSH_ASKPASS_REQUIRE=force: the passphrase comes from the program, with the prompt as its argument"):
         folder, done = ask_by_program(place, 'echo "$1" >>asked; echo hunter2')
@@ -148,6 +157,8 @@ def main():
         terminal_cases(tap, place)
         with tap.case("an interrupt at the prompt leaves nothing"):
             interrupt_case(place)
+        with tap.case("an interrupt just before the answer is awaited ends it too"):
+            early_interrupt_case(place)
         askpass_cases(tap, place)
     tap.end()
 
