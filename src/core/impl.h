@@ -118,6 +118,9 @@ struct conn {
     size_t in_view;                         /* bytes of the packet whose view is out: dropped at the next step */
     size_t in_need;                         /* input needed before the next packet can be opened */
     bool in_block_open;                     /* STREAM: the first block at in_head is decrypted already */
+    uint32_t in_len;                        /* chained: the length found in it, or one made up in its place */
+    uint32_t in_made_up;                    /* chained: all ones where it was made up; 0 else */
+    bool in_refused;                        /* chained: the packet at in_head is bad; how it was must not show */
     bool in_ended;                          /* the peer closed */
     size_t out_head, out_tail;
     uint8_t *scratch_in, *scratch_out;      /* compression only */

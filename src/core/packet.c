@@ -44,6 +44,18 @@ void direction_clear(struct direction *d)
     d->cipher_alg = NULL, d->mac_alg = NULL;
 }
 
+/* Random bytes from a small store. */
+static enum err pad_fill(struct conn *c, uint8_t *p, size_t n)
+{
+    if (n > c->pad_left) {
+        TRY(random_fill(&c->setup.random, c->pad, sizeof c->pad));
+        c->pad_left = sizeof c->pad;
+    }
+    c->pad_left -= n;
+    memcpy(p, c->pad + c->pad_left, n);
+    return ERR_NONE;
+}
+
 /* ---- opening ---- */
 
 static size_t packet_max(const struct conn *c)
@@ -51,6 +63,39 @@ static size_t packet_max(const struct conn *c)
     /* A client takes banners of any size that OpenSSH sends, from a server whose host key it has accepted. */
     bool banner = c->setup.role == ROLE_CLIENT && (c->stage == STAGE_SERVICE || c->stage == STAGE_AUTH);
     return c->stage == STAGE_OPEN || banner ? PACKET_MAX : PACKET_PREAUTH_MAX;
+}
+
+/* Must what is wrong with a packet stay hidden? In CBC without an -etm MAC (CVE-2008-5161): a block of an earlier packet, sent in
+ * place of the next one, is decrypted as a length field, and its first bytes show by how the receiver reacts. */
+static bool hides(const struct direction *d)
+{
+    return d->cipher_alg && d->cipher_alg->chained && !d->mac_alg->etm;
+}
+
+/* So long is every bad packet, whatever made it bad: read whole before anything is said. No good one is longer. */
+static size_t refused_size(const struct direction *d)
+{
+    return 4 + PACKET_MAX + d->mac_alg->tag_len;
+}
+
+/* 1: a < b. Without a branch; both below 2^63. */
+static uint64_t below(uint64_t a, uint64_t b)
+{
+    return (a - b) >> 63;
+}
+
+/* Puts a length that no packet can have out of sight: a random one that a packet can have takes its place, and the packet goes on to
+ * fail as its MAC would. Chosen without a branch. */
+static enum err length_hide(struct conn *c, uint32_t len)
+{
+    uint8_t raw[4];
+    uint64_t block = block_of(&c->rx), least = 16, most = (packet_max(c) + 4) / block * block;   /* with the length field */
+    TRY(pad_fill(c, raw, sizeof raw));
+    uint64_t whole = (uint64_t)len + 4, other = least + get_u32(raw) % ((most - least) / block + 1) * block;
+    uint64_t bad = below(whole, least) | below(most, whole) | below(0, whole & (block - 1));
+    c->in_made_up = 0 - (uint32_t)bad;
+    c->in_len = (len & ~c->in_made_up) | ((uint32_t)(other - 4) & c->in_made_up);
+    return ERR_NONE;
 }
 
 /* Reads the packet length at in_head. A STREAM cipher's first block is decrypted for it, once. */
@@ -66,8 +111,9 @@ static enum err open_length(struct conn *c, uint32_t *out)
     if (!c->in_block_open) {
         TRY(d->cipher_alg->crypt(d->cipher, p, block_of(d)));
         c->in_block_open = true;
+        if (hides(d)) TRY(length_hide(c, get_u32(p)));
     }
-    *out = get_u32(p);
+    *out = hides(d) ? c->in_len : get_u32(p);
     return ERR_NONE;
 }
 
@@ -84,8 +130,20 @@ static enum err open_body(struct conn *c, uint8_t *p, size_t len)
     TRY(d->mac_alg->tag(d->mac, d->seq, p, 4 + len, tag));
     enum verdict v = bytes_verify(tag, p + 4 + len, d->mac_alg->tag_len);
     wipe(tag, sizeof tag);
-    if (v != VERDICT_GOOD) return ERR_MAC;
+    if (v != VERDICT_GOOD || c->in_made_up) return ERR_MAC;
     return d->mac_alg->etm ? d->cipher_alg->crypt(d->cipher, p + 4, len) : ERR_NONE;
+}
+
+/* The one end of every bad packet that hides: its fixed size has come, a MAC runs over all of it. */
+static enum err refused_end(struct conn *c, const uint8_t *p, size_t avail)
+{
+    struct direction *d = &c->rx;
+    uint8_t tag[MAC_TAG_MAX];
+    c->in_need = refused_size(d);
+    if (avail < c->in_need) return ERR_NONE;
+    TRY(d->mac_alg->tag(d->mac, d->seq, p, 4 + PACKET_MAX, tag));
+    wipe(tag, sizeof tag);
+    return ERR_MAC;
 }
 
 static enum err inflate(struct conn *c, struct payload *io)
@@ -106,6 +164,8 @@ enum err packet_open(struct conn *c, struct payload *out, bool *have)
     *have = false;
     c->in_need = first;
     if (avail < first) return ERR_NONE;
+    uint8_t *p = c->in + c->in_head;
+    if (c->in_refused) return refused_end(c, p, avail);
     uint32_t len = 0;
     TRY(open_length(c, &len));
     /* RFC 4253 6: room for the padding length, 4 bytes of padding and 1 of payload; a multiple of the block. */
@@ -117,8 +177,12 @@ enum err packet_open(struct conn *c, struct payload *out, bool *have)
     size_t whole = 4 + (size_t)len + tag;
     c->in_need = whole;
     if (avail < whole) return ERR_NONE;
-    uint8_t *p = c->in + c->in_head;
-    TRY(open_body(c, p, len));
+    enum err e = open_body(c, p, len);
+    if (e == ERR_MAC && hides(d)) {
+        c->in_refused = true;
+        return refused_end(c, p, avail);
+    }
+    TRY(e);
     size_t pad = p[4];
     if (pad < 4 || pad + 2 > len) return ERR_PADDING;
     c->in_block_open = false;
@@ -144,17 +208,6 @@ size_t out_room(struct conn *c)
         c->out_tail -= c->out_head, c->out_head = 0;
     }
     return OUT_BUFFER - c->out_tail;
-}
-
-static enum err pad_fill(struct conn *c, uint8_t *p, size_t n)
-{
-    if (n > c->pad_left) {
-        TRY(random_fill(&c->setup.random, c->pad, sizeof c->pad));
-        c->pad_left = sizeof c->pad;
-    }
-    c->pad_left -= n;
-    memcpy(p, c->pad + c->pad_left, n);
-    return ERR_NONE;
 }
 
 /* packet[5..5+payload) holds the payload: adds length, padding and tag. */

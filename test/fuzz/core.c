@@ -180,12 +180,13 @@ static enum err null_tag(struct mac *m, uint32_t seq, const uint8_t *p, size_t n
     return ERR_NONE;
 }
 
-#define NULL_CIPHER(id, cls_, block, tag) \
-    static const struct cipher_alg id = {.name = #id, .cls = cls_, .block_len = block, .key_len = 16, .iv_len = 12, .tag_len = tag, \
+#define NULL_CIPHER(id, cls_, block, tag, chain) \
+    static const struct cipher_alg id = {.name = #id, .cls = cls_, .block_len = block, .key_len = 16, .iv_len = 12, .tag_len = tag, .chained = chain, \
         .new = null_cipher, .free = null_cipher_free, .crypt = null_crypt, .length = null_length, .seal = null_seal, .open = null_open};
-NULL_CIPHER(null_chacha, CIPHER_AEAD_CRYPT_LEN, 8, 16)
-NULL_CIPHER(null_gcm, CIPHER_AEAD_CLEAR_LEN, 16, 16)
-NULL_CIPHER(null_ctr, CIPHER_STREAM, 16, 0)
+NULL_CIPHER(null_chacha, CIPHER_AEAD_CRYPT_LEN, 8, 16, false)
+NULL_CIPHER(null_gcm, CIPHER_AEAD_CLEAR_LEN, 16, 16, false)
+NULL_CIPHER(null_ctr, CIPHER_STREAM, 16, 0, false)
+NULL_CIPHER(null_cbc, CIPHER_STREAM, 8, 0, true)
 #define NULL_MAC(id, etm_) \
     static const struct mac_alg id = {.name = #id, .key_len = 16, .tag_len = 4, .etm = etm_, .new = null_mac, .free = null_mac_free, \
         .tag = null_tag};
@@ -195,13 +196,19 @@ NULL_MAC(mac_plain, false)
 static const struct {
     const struct cipher_alg *cipher;
     const struct mac_alg *mac;
-} classes[] = {{&null_chacha, &mac_etm}, {&null_gcm, &mac_etm}, {&null_ctr, &mac_etm}, {&null_ctr, &mac_plain}};
+} classes[] = {{&null_chacha, &mac_etm}, {&null_gcm, &mac_etm}, {&null_ctr, &mac_etm}, {&null_ctr, &mac_plain}, {&null_cbc, &mac_plain}};
+
+/* Bits 0 and 1, and 3 for CBC in the place of CTR with a plain MAC. */
+static unsigned class_of(unsigned how)
+{
+    return (how & 3) == 3 && how & 8 ? 4 : how & 3;
+}
 
 /* first byte: class, role, whether logged in, piece size; the rest is the encrypted stream */
 void fuzz_packets(struct bytes in)
 {
     if (in.n < 2) return;
-    unsigned how = in.p[0], cls = how & 3;
+    unsigned how = in.p[0], cls = class_of(how);
     struct duo_plan plan = {.seed = 3, .login = "p", .channels = 1, .up = 1, .down = 1, .hold = true};
     plan.algs = duo_algs(NULL, classes[cls].cipher, classes[cls].mac);
     struct duo *d = duo_new(&plan);
@@ -214,7 +221,7 @@ void fuzz_packets(struct bytes in)
 
 static size_t padding(unsigned cls, size_t payload)
 {
-    size_t block = cls == 0 ? 8 : 16, head = cls == 3 ? 5 : 1, pad = block - (head + payload) % block;
+    size_t block = cls == 0 || cls == 4 ? 8 : 16, head = cls >= 3 ? 5 : 1, pad = block - (head + payload) % block;
     return pad < 4 ? pad + block : pad;
 }
 
@@ -222,14 +229,16 @@ bool seed_packets(unsigned i, struct wr *out)
 {
     static const uint8_t zero[64];
     struct probe p;
-    if (i >= 8 || !probe_open(&p, i & 4 ? "sc1" : "cc1", false)) return false;
+    if (i == 8 || i == 9) i = i == 8 ? 11 : 15;     /* CBC, both roles */
+    else if (i > 9) return false;
+    if (!probe_open(&p, i & 4 ? "sc1" : "cc1", false)) return false;
     wr_u8(out, (uint8_t)i);
     for (unsigned number = 80; number <= 98; number++) {
         uint8_t room[512];
         struct wr w = wr_span((struct span){room, sizeof(room)});
         if (number >= 81 && number <= 92 && number != 90) continue;
         probe_body(&p, (uint8_t)number, 0, &w);
-        size_t pad = padding(i & 3, w.n);
+        size_t pad = padding(class_of(i), w.n);
         wr_u32(out, (uint32_t)(1 + w.n + pad)), wr_u8(out, (uint8_t)pad);
         wr_raw(out, wr_bytes(&w));
         wr_raw(out, (struct bytes){zero, pad + ((i & 3) < 2 ? 16 : 4)});

@@ -382,6 +382,8 @@ static const struct {
     {"no-more-sessions is kept", no_more_sessions_is_kept},
     {"a login bound to another host's key", hostbound_to_another_key},
     {"libssh CVE-2025-8277: key exchanges leave nothing", key_exchange_leaves_nothing},
+    {"OpenSSH CVE-2008-5161: bad packets in CBC look alike, whatever is bad", openssh_2008_5161},
+    {"CBC with an -etm MAC: nothing is decrypted before the MAC is right", cbc_etm_ends_at_once},
     {"russh CVE-2026-46702: a packet that inflates to a megabyte", russh_2026_46702},
 };
 

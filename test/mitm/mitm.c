@@ -242,7 +242,8 @@ int main(int argc, char **argv)
         const struct cipher_alg *cipher;
         const struct mac_alg *mac;
     } classes[] = {{"chacha20-poly1305", &cipher_chacha20_poly1305, NULL}, {"aes128-gcm", &cipher_aes128_gcm, NULL},
-                   {"aes128-ctr etm", &cipher_aes128_ctr, &mac_hmac_sha2_256_etm}, {"aes128-ctr mac", &cipher_aes128_ctr, &mac_hmac_sha2_256}};
+                   {"aes128-ctr etm", &cipher_aes128_ctr, &mac_hmac_sha2_256_etm}, {"aes128-ctr mac", &cipher_aes128_ctr, &mac_hmac_sha2_256},
+                   {"aes128-cbc etm", &cipher_aes128_cbc, &mac_hmac_sha2_256_etm}, {"3des-cbc mac", &cipher_3des_cbc, &mac_hmac_sha2_256}};
     struct rng rng = {tap_seed(48795)};
     for (size_t i = 0; i < COUNT_OF(classes); i++) {
         struct duo_plan plan = {.seed = rng.s, .algs = duo_algs(NULL, classes[i].cipher, classes[i].mac), .login = "nqs", .channels = 1,

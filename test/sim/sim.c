@@ -93,8 +93,10 @@ static void guesses(void)
 
 /* ---- schedules ---- */
 
-static const struct cipher_alg *const classes[] = {&cipher_chacha20_poly1305, &cipher_aes128_gcm, &cipher_aes128_ctr, &cipher_aes256_ctr};
-static const struct mac_alg *const class_macs[] = {NULL, NULL, &mac_hmac_sha2_256_etm, &mac_hmac_sha2_512};
+static const struct cipher_alg *const classes[] = {&cipher_chacha20_poly1305, &cipher_aes128_gcm, &cipher_aes128_ctr, &cipher_aes256_ctr,
+                                                   &cipher_aes128_cbc, &cipher_3des_cbc};
+static const struct mac_alg *const class_macs[] = {NULL, NULL, &mac_hmac_sha2_256_etm, &mac_hmac_sha2_512, &mac_hmac_sha2_256_etm,
+                                                   &mac_hmac_sha1};
 
 static void random_plan(struct rng *r, struct duo_plan *plan)
 {

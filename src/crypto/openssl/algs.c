@@ -27,6 +27,10 @@ const struct cipher_alg *const cipher_all[] = {
     &cipher_aes128_ctr,
     &cipher_aes192_ctr,
     &cipher_aes256_ctr,
+    &cipher_aes256_cbc,
+    &cipher_aes192_cbc,
+    &cipher_aes128_cbc,
+    &cipher_3des_cbc,
     NULL,
 };
 

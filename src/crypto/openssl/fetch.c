@@ -9,6 +9,7 @@ static const char *const cipher_names[CIPHER_ID_COUNT] = {
     [ID_AES_128_GCM] = "AES-128-GCM", [ID_AES_256_GCM] = "AES-256-GCM", [ID_AES_128_CTR] = "AES-128-CTR",
     [ID_AES_192_CTR] = "AES-192-CTR", [ID_AES_256_CTR] = "AES-256-CTR", [ID_AES_128_CBC] = "AES-128-CBC",
     [ID_AES_192_CBC] = "AES-192-CBC", [ID_AES_256_CBC] = "AES-256-CBC", [ID_AES_128_ECB] = "AES-128-ECB", [ID_CHACHA20] = "ChaCha20",
+    [ID_3DES_CBC] = "DES-EDE3-CBC",
 };
 static const char *const mac_names[MAC_ID_COUNT] = {[ID_POLY1305] = "POLY1305"};
 static const struct hash_alg *const hashes[] = {&hash_sha1, &hash_sha256, &hash_sha384, &hash_sha512, &hash_md5};
@@ -131,7 +132,7 @@ enum err crypto_warm(void)
 {
     TRY(crypto_load());
     for (int i = 0; i < CIPHER_ID_COUNT; i++)
-        if (!evp_cipher((enum cipher_id)i)) return ERR_CRYPTO;
+        if (!evp_cipher((enum cipher_id)i) && i != ID_3DES_CBC) return ERR_CRYPTO;      /* some systems' libcrypto is without DES */
     for (int i = 0; i < MAC_ID_COUNT; i++)
         if (!evp_mac((enum mac_id)i)) return ERR_CRYPTO;
     for (size_t i = 0; i < COUNT_OF(hashes); i++)

@@ -44,7 +44,8 @@ def gcm(key, iv, seq, packet):
 
 
 AEADS = {'chacha20-poly1305@openssh.com': (64, 0, chacha_poly), 'aes128-gcm@openssh.com': (16, 12, gcm), 'aes256-gcm@openssh.com': (32, 12, gcm)}
-STREAMS = {'aes128-ctr': 16, 'aes192-ctr': 24, 'aes256-ctr': 32}
+STREAMS = {'aes128-ctr': (16, 16), 'aes192-ctr': (24, 16), 'aes256-ctr': (32, 16), 'aes128-cbc': (16, 16), 'aes192-cbc': (24, 16),
+           'aes256-cbc': (32, 16), '3des-cbc': (24, 8)}
 HASHES = {'hmac-sha2-256': hashlib.sha256, 'hmac-sha2-512': hashlib.sha512, 'hmac-sha1': hashlib.sha1}
 
 
@@ -60,8 +61,10 @@ def aead_case(name):
 
 def stream_case(name):
     for n in LENGTHS:
-        key, iv, data = os.urandom(STREAMS[name]), os.urandom(16), os.urandom((n + 15) // 16 * 16)
-        want = Cipher(algorithms.AES(key), modes.CTR(iv)).encryptor().update(data)
+        key_len, block = STREAMS[name]
+        key, iv, data = os.urandom(key_len), os.urandom(block), os.urandom((n + 15) // 16 * 16)
+        algorithm = algorithms.TripleDES(key) if block == 8 else algorithms.AES(key)
+        want = Cipher(algorithm, modes.CTR(iv) if name.endswith('ctr') else modes.CBC(iv)).encryptor().update(data)
         if ask('stream', name, key.hex(), iv.hex(), data.hex()) != want.hex():
             return False
     return True
