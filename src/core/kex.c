@@ -4,6 +4,8 @@
 #include "base/text.h"
 #include "key/key.h"
 
+#include <stdio.h>
+
 enum { C2S, S2C };
 
 void kex_clear(struct conn *c)
@@ -40,8 +42,20 @@ static void write_public(struct wr *w, const struct kex_alg *alg, struct bytes v
     else wr_mpint(w, v);
 }
 
+static void trace_dh(struct conn *c, const struct kex_alg *alg, struct bytes public_value)
+{
+    struct rd r = rd_init(wr_bytes(&c->kex.gex));
+    struct bytes p = alg->group_bits ? (struct bytes){0} : rd_mpint(&r, 4096);
+    uint32_t set = 0, bits = alg->group_bits;
+    if (!c->trace || alg->shape == KEX_SHAPE_ECDH) return;
+    for (size_t i = 0; i < public_value.n; i++) set += (uint32_t)__builtin_popcount(public_value.p[i]);
+    if (p.n) bits = (uint32_t)(8 * p.n - (size_t)__builtin_clz(p.p[0]) + 24);
+    trace_add(c, TRACE_DH_BITS, set, bits, (struct bytes){0});
+}
+
 static enum err share_send(struct conn *c, uint8_t number)
 {
+    trace_dh(c, c->kex.started, wr_bytes(&c->kex.client_public));
     struct wr w = msg_begin(c, number);
     write_public(&w, c->kex.started, wr_bytes(&c->kex.client_public));
     return msg_end(c, &w);
@@ -57,20 +71,35 @@ enum err kex_guess(struct conn *c)
     return share_send(c, MSG_KEX_INIT);
 }
 
-/* RFC 8270: at least 2048; wanted: what matches the cipher's strength, as OpenSSH's table has it. */
+/* The group that matches the strongest of what is keyed from it: cipher strength, block, IV and MAC key, in both directions, by
+ * OpenSSH's table (RFC 8270: never below 2048). */
+static uint32_t gex_bits(const struct kex *k)
+{
+    static const struct { size_t bits; uint32_t group; } table[] = {{112, 2048}, {128, 3072}, {192, 7680}, {SIZE_MAX, 8192}};
+    size_t need = 0, i = 0;
+    for (int d = 0; d < 2; d++) {
+        const struct cipher_alg *a = k->cipher[d];
+        const size_t wants[] = {a->strength ? a->strength : a->key_len, a->block_len, a->iv_len, k->mac[d] ? k->mac[d]->key_len : 0};
+        for (size_t j = 0; j < COUNT_OF(wants); j++)
+            if (wants[j] > need) need = wants[j];
+    }
+    while (8 * need > table[i].bits) i++;
+    return table[i].group;
+}
+
 static enum err gex_request(struct conn *c)
 {
     struct kex *k = &c->kex;
-    size_t key = 0;
-    for (int d = 0; d < 2; d++)
-        if (k->cipher[d]->key_len > key) key = k->cipher[d]->key_len;
-    uint32_t wanted = key <= 16 ? 3072 : key <= 24 ? 7680 : 8192;
     k->gex_min = c->setup.gex_min ? c->setup.gex_min : 2048;
     k->gex_max = c->setup.gex_max ? c->setup.gex_max : 8192;
-    k->gex_want = c->setup.gex_want ? c->setup.gex_want : wanted;
+    k->gex_want = c->setup.gex_want ? c->setup.gex_want : gex_bits(k);
     struct wr w = msg_begin(c, MSG_GEX_REQUEST);
     wr_u32(&w, k->gex_min), wr_u32(&w, k->gex_want), wr_u32(&w, k->gex_max);
-    return msg_end(c, &w);
+    TRY(msg_end(c, &w));
+    char sizes[64];
+    int n = snprintf(sizes, sizeof sizes, "%u<%u<%u", k->gex_min, k->gex_want, k->gex_max);
+    trace_add(c, TRACE_GEX_REQUEST, 0, 0, bytes_of(sizes, (size_t)n));
+    return ERR_NONE;
 }
 
 enum err kex_begin(struct conn *c)
@@ -266,6 +295,7 @@ static enum err server_init(struct conn *c, struct rd *r, struct event *ev)
     TRY(wr_done(&k->client_public));
     TRY(wr_done(&k->hostkey_blob));
     if (k->alg->shape == KEX_SHAPE_GEX) gex_group_view(k, &group);
+    trace_dh(c, k->alg, theirs);
     TRY(k->alg->reply(k->alg, &c->setup.random, group.p.n ? &group : NULL, theirs, &k->server_public, &k->shared));
     TRY(exchange_hash(c));
     c->kex_phase = KEX_NEWKEYS;
@@ -333,6 +363,7 @@ static enum err client_reply(struct conn *c, struct rd *r, struct event *ev)
     TRY(rd_done(r));
     renew(&k->hostkey_blob, PUBKEY_BLOB_MAX), renew(&k->server_public, KEX_PUBLIC_MAX), renew(&k->signature, SIGNATURE_MAX);
     wr_raw(&k->hostkey_blob, blob), wr_raw(&k->server_public, theirs), wr_raw(&k->signature, signature);
+    trace_dh(c, k->alg, theirs);
     TRY(wr_done(&k->hostkey_blob));
     TRY(wr_done(&k->server_public));
     TRY(wr_done(&k->signature));

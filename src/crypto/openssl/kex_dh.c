@@ -153,10 +153,10 @@ static enum err dh_reply(const struct kex_alg *alg, const struct random *random,
     return e;
 }
 
-#define DH(wire, shape_, hash_) \
-    {.name = wire, .shape = shape_, .hash = &(hash_), .start = dh_start, .finish = dh_finish, .reply = dh_reply, .free = dh_free}
+#define DH(wire, shape_, bits, hash_) \
+    {.name = wire, .shape = shape_, .group_bits = bits, .hash = &(hash_), .start = dh_start, .finish = dh_finish, .reply = dh_reply, .free = dh_free}
 
-const struct kex_alg kex_dh_group14_sha256 = DH("diffie-hellman-group14-sha256", KEX_SHAPE_DH, hash_sha256);
-const struct kex_alg kex_dh_group16_sha512 = DH("diffie-hellman-group16-sha512", KEX_SHAPE_DH, hash_sha512);
-const struct kex_alg kex_dh_group18_sha512 = DH("diffie-hellman-group18-sha512", KEX_SHAPE_DH, hash_sha512);
-const struct kex_alg kex_dh_gex_sha256 = DH("diffie-hellman-group-exchange-sha256", KEX_SHAPE_GEX, hash_sha256);
+const struct kex_alg kex_dh_group14_sha256 = DH("diffie-hellman-group14-sha256", KEX_SHAPE_DH, 2048, hash_sha256);
+const struct kex_alg kex_dh_group16_sha512 = DH("diffie-hellman-group16-sha512", KEX_SHAPE_DH, 4096, hash_sha512);
+const struct kex_alg kex_dh_group18_sha512 = DH("diffie-hellman-group18-sha512", KEX_SHAPE_DH, 8192, hash_sha512);
+const struct kex_alg kex_dh_gex_sha256 = DH("diffie-hellman-group-exchange-sha256", KEX_SHAPE_GEX, 0, hash_sha256);

@@ -43,6 +43,7 @@ void face_trace(struct face *f)
         case TRACE_KEX_CHOSEN: line(f, 1, "%s: %s", t.a < COUNT_OF(chosen) ? chosen[t.a] : "kex", t.text); break;
         case TRACE_REKEY: line(f, 1, "rekey begins"); break;
         case TRACE_WINDOW: line(f, 2, "channel %u: window %u", t.a, t.b); break;
+        case TRACE_DH_BITS: line(f, 2, "bits set: %u/%u", t.a, t.b); break;
         case TRACE_LOST: line(f, 2, "%u trace lines lost", t.a); break;
         case TRACE_KEX_LOCAL: case TRACE_KEX_PEER: line(f, 2, "kex: %s: %s", t.type == TRACE_KEX_PEER ? "peer" : "local", t.text); break;
         default: break;

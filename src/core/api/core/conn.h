@@ -320,11 +320,12 @@ const struct conn_facts *conn_facts(const struct conn *c);
 /* ---- trace: debug lines are made from these, pulled by the program from a fixed ring (oldest lost first) ---- */
 
 enum trace_type { TRACE_SENT, TRACE_RECEIVED, TRACE_IDENT, TRACE_KEX_LOCAL, TRACE_KEX_PEER, TRACE_KEX_CHOSEN, TRACE_NEWKEYS_SENT,
-                  TRACE_NEWKEYS_RECEIVED, TRACE_EXT_INFO, TRACE_REKEY, TRACE_WINDOW, TRACE_LOST };
+                  TRACE_NEWKEYS_RECEIVED, TRACE_EXT_INFO, TRACE_REKEY, TRACE_WINDOW, TRACE_LOST, TRACE_GEX_REQUEST, TRACE_DH_BITS };
 struct trace {
     enum trace_type type;
-    uint32_t a, b;              /* SENT/RECEIVED: message number, payload length; WINDOW: channel, new size; LOST: how many */
-    char text[96];              /* already escaped */
+    uint32_t a, b;              /* SENT/RECEIVED: message number, payload length; WINDOW: channel, new size; LOST: how many;
+                                   DH_BITS: bits set in a public value, bits of the group */
+    char text[96];              /* already escaped; GEX_REQUEST: "min<want<max" as sent */
 };
 bool conn_trace(struct conn *c, struct trace *out);
 

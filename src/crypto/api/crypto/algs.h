@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The lists of packet and key exchange algorithms in OpenSSH 10.5's order of preference, ended by NULL. The wire order, the
- * defaults and `ssh -Q` all come from them. */
+/* The lists of packet and key exchange algorithms in OpenSSH 10.5's order of preference, ended by NULL. Which of them exist is
+ * told by these alone, to `ssh -Q` too. */
 #ifndef CRYPTO_ALGS_H
 #define CRYPTO_ALGS_H
 
@@ -9,7 +9,7 @@
 #include "crypto/kex.h"
 #include "crypto/mac.h"
 
-/* All that is built (what -Q lists); ended by NULL. */
+/* All that is built; ended by NULL. */
 extern const struct kex_alg *const kex_all[];
 extern const struct cipher_alg *const cipher_all[];
 extern const struct mac_alg *const mac_all[];

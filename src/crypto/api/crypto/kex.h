@@ -31,6 +31,7 @@ struct kex_alg {
     enum kex_shape shape;
     const struct hash_alg *hash;
     bool post_quantum;
+    uint16_t group_bits;        /* DH: size of its prime; 0: a group of the server's, or none */
     /* Client, first step: a fresh key; its public value is appended to public_value raw, without
      * length. For shape GEX `group` is the server's (checked here: size, safe range of g); else NULL. */
     enum err (*start)(const struct kex_alg *alg, const struct random *random, const struct kex_group *group,
