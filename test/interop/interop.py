@@ -35,7 +35,7 @@ OURS = {
             "mlkem768nistp256-sha256", "mlkem1024nistp384-sha384", "diffie-hellman-group-exchange-sha256",
             "diffie-hellman-group14-sha256", "diffie-hellman-group16-sha512", "diffie-hellman-group18-sha512"],
     "cipher": ["chacha20-poly1305@openssh.com", "aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr",
-               "aes256-ctr"],
+               "aes256-ctr", "3des-cbc", "aes128-cbc", "aes192-cbc", "aes256-cbc"],
     "mac": [mac + etm for mac, end in (("umac-64", "@openssh.com"), ("umac-128", "@openssh.com"), ("hmac-sha2-256", ""),
                                        ("hmac-sha2-512", ""), ("hmac-sha1", "")) for etm in ("-etm@openssh.com", end)],
     "hostkey": list(KEY_OF),

@@ -2,6 +2,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/text.h"
+#include "conf/world.h"
 #include "crypto/algs.h"
 #include "crypto/sign.h"
 #include "ui.h"
@@ -11,30 +13,24 @@ void version_show(void)
     fprintf(stderr, "Nacre_%s (OpenSSH_10.5p1), %s\n", NACRE_VERSION, crypto_version());
 }
 
-static void list_ciphers(void)
+static bool have_cipher(struct bytes name) { return cipher_find(name) != NULL; }
+static bool have_aead(struct bytes name) { return have_cipher(name) && cipher_find(name)->cls != CIPHER_STREAM; }
+static bool have_mac(struct bytes name) { return mac_find(name) != NULL; }
+static bool have_kex(struct bytes name) { return kex_find(name) != NULL; }
+
+/* What is built, in the order in which OpenSSH prints its own. */
+static void list_known(const char *known, bool (*have)(struct bytes name))
 {
-    for (size_t i = 0; cipher_all[i]; i++)
-        puts(cipher_all[i]->name);
+    struct bytes name;
+    for (size_t pos = 0; names_next(bytes_str(known), &pos, &name);)
+        if (have(name))
+            printf("%.*s\n", (int)name.n, (const char *)name.p);
 }
 
-static void list_aead(void)
-{
-    for (size_t i = 0; cipher_all[i]; i++)
-        if (cipher_all[i]->cls != CIPHER_STREAM)
-            puts(cipher_all[i]->name);
-}
-
-static void list_macs(void)
-{
-    for (size_t i = 0; mac_all[i]; i++)
-        puts(mac_all[i]->name);
-}
-
-static void list_kex(void)
-{
-    for (size_t i = 0; kex_all[i]; i++)
-        puts(kex_all[i]->name);
-}
+static void list_ciphers(void) { list_known(conf_algs_openssh.ciphers_known, have_cipher); }
+static void list_aead(void) { list_known(conf_algs_openssh.ciphers_known, have_aead); }
+static void list_macs(void) { list_known(conf_algs_openssh.macs_known, have_mac); }
+static void list_kex(void) { list_known(conf_algs_openssh.kex_known, have_kex); }
 
 /* Key types: each once, without the signature names that share one. */
 static void list_keys(void)
