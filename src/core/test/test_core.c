@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
@@ -277,6 +278,59 @@ static void logs_in_with_each_key_exchange(void **state)
         }
 }
 
+static bool traced(struct conn *c, enum trace_type type, struct trace *out)
+{
+    while (conn_trace(c, out))
+        if (out->type == type) return true;
+    return false;
+}
+
+/* OpenSSH's table: up to 112, 128, 192 bits of strength, and what is above; a long MAC key counts like a long cipher key. */
+static void the_group_asked_for_fits_cipher_and_mac(void **state)
+{
+    (void)state;
+    static const struct { const struct cipher_alg *cipher; const struct mac_alg *mac; uint32_t want; } cases[] = {
+        {&cipher_3des_cbc, &mac_umac_64_etm, 3072}, {&cipher_3des_cbc, &mac_hmac_sha1, 7680}, {&cipher_aes128_cbc, &mac_umac_64_etm, 3072},
+        {&cipher_aes128_ctr, &mac_umac_128, 3072}, {&cipher_aes128_ctr, &mac_hmac_sha1, 7680}, {&cipher_aes128_ctr, &mac_hmac_sha2_256, 8192},
+        {&cipher_aes128_gcm, &mac_hmac_sha2_512, 3072}, {&cipher_aes192_ctr, &mac_umac_64, 7680}, {&cipher_aes256_gcm, &mac_umac_64, 8192},
+        {&cipher_chacha20_poly1305, &mac_umac_64, 8192}};
+    static const struct kex_alg *const kex[] = {&kex_dh_gex_sha256, NULL};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct cipher_alg *ciphers[] = {cases[i].cipher, NULL};
+        const struct mac_alg *macs[] = {cases[i].mac, NULL};
+        struct pair p;
+        struct event ev = {.type = EV_NONE};
+        struct trace t = {0};
+        char sizes[64];
+        pair_start(&p, &(struct conn_setup){.kex = kex, .ciphers = ciphers, .macs = macs});
+        for (int k = 0; k < 8 && ev.type == EV_NONE; k++) {
+            crank(&p, &p.client);
+            carry(&p.client, &p.server, SIZE_MAX);
+            assert_int_equal(conn_next(p.server.c, p.now, &ev), ERR_NONE);
+            carry(&p.server, &p.client, SIZE_MAX);
+        }
+        assert_int_equal(ev.type, EV_GEX_GROUP);
+        assert_int_equal(ev.gex.min, 2048);
+        assert_int_equal(ev.gex.want, cases[i].want);
+        assert_int_equal(ev.gex.max, 8192);
+        snprintf(sizes, sizeof sizes, "2048<%u<8192", cases[i].want);
+        assert_true(traced(p.client.c, TRACE_GEX_REQUEST, &t));
+        assert_string_equal(t.text, sizes);
+        /* a prime's place is taken by a number of an odd size */
+        static uint8_t prime[385], g[1] = {2};
+        memset(prime, 0xa5, sizeof prime);
+        prime[0] = 0x0f;
+        struct answer a = {.type = ANSWER_YES, .group = {bytes_of(prime, sizeof prime), bytes_of(g, 1)}};
+        assert_int_equal(conn_answer(p.server.c, ev.question, &a), ERR_NONE);
+        carry(&p.server, &p.client, SIZE_MAX);
+        crank(&p, &p.client);
+        assert_true(traced(p.client.c, TRACE_DH_BITS, &t));
+        assert_int_equal(t.b, 384 * 8 + 4);
+        assert_in_range(t.a, 384 * 8 / 3, 384 * 8 * 2 / 3);
+        pair_stop(&p);
+    }
+}
+
 static void bulk_both_ways_survives_rekeys(void **state)
 {
     (void)state;
@@ -374,7 +428,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(logs_in_and_runs_a_command_with_each_cipher), cmocka_unit_test(logs_in_with_each_key_exchange),
-        cmocka_unit_test(bulk_both_ways_survives_rekeys), cmocka_unit_test(single_bytes_are_enough),
+        cmocka_unit_test(the_group_asked_for_fits_cipher_and_mac), cmocka_unit_test(bulk_both_ways_survives_rekeys), cmocka_unit_test(single_bytes_are_enough),
         cmocka_unit_test(a_wrong_guess_is_skipped_once), cmocka_unit_test(data_waits_for_a_command_that_wants_no_reply),
         cmocka_unit_test(the_exit_status_arrives_after_the_peers_close),
     };

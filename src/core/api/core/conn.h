@@ -112,7 +112,6 @@ enum event_type {
     EV_PROMPTS,             /* question: prompts (keyboard-interactive) */
     EV_PASSWD_CHANGE,       /* the server wants a new password: text is its prompt; try AUTH_PASSWORD with new_password */
     EV_AUTH_DONE,           /* logged in */
-    EV_PING_SUPPORTED,      /* reserved */
     /* server */
     EV_AUTH_TRY,            /* question: auth */
     EV_GEX_GROUP            /* question: gex; answer with group */
