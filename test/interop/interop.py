@@ -138,13 +138,13 @@ def pinned():
         return [line.strip() for line in f if line.strip() and not line.startswith("#")]
 
 
-def check_exchange(done, sent=SENT, size=1 << 20):
+def check_exchange(done):
     """1 MB there, with its hash made there; 1 MB back; the exit status."""
     errors = done.stderr.decode(errors="replace")
     same(done.returncode, 7, f"exit status; standard error:\n{errors[-1500:]}\n")
     digests = re.findall(r"^[0-9a-f]{64}$", errors, re.M)
-    same(digests[-1:], [hashlib.sha256(sent).hexdigest()], "hash of what arrived")
-    same(hashlib.sha256(done.stdout).hexdigest(), hashlib.sha256(bytes(size)).hexdigest(), f"hash of {len(done.stdout)} bytes received")
+    same(digests[-1:], [hashlib.sha256(SENT).hexdigest()], "hash of what arrived")
+    same(hashlib.sha256(done.stdout).hexdigest(), hashlib.sha256(bytes(1 << 20)).hexdigest(), f"hash of {len(done.stdout)} bytes received")
 
 
 def check_terminal(done, size):
@@ -154,11 +154,34 @@ def check_terminal(done, size):
         raise AssertionError(f"no terminal of size {size}: {out!r}")
 
 
-def bulk(run):
-    """1 GB there and 1 GB back, from and to files, in --long; 8 MB else."""
-    size = 1 << 30 if LONG else 8 << 20
-    command = f"head -c {size} | sha256sum | cut -c1-64 >&2; head -c {size} /dev/zero; exit 7"
-    check_exchange(run(command, stdin=bytes(size), timeout=900), bytes(size), size)
+def write_pattern(path, size):
+    """A file of `size` bytes in which no two blocks are alike; the SHA-256 of it."""
+    block, digest = bytearray(hashlib.shake_256(b"bulk").digest(1 << 20)), hashlib.sha256()
+    with open(path, "wb") as f:
+        for i in range(size >> 20):
+            at = i * 4099 % (1 << 19)  # the number wanders through the block
+            block[at:at + 8] = i.to_bytes(8, "big")
+            f.write(block)
+            digest.update(block)
+    os.chmod(path, 0o644)
+    return digest.hexdigest()
+
+
+def bulk(place, run):
+    """1 GB there, hashed there, and 1 GB back, from and to files, in --long; 8 MB else."""
+    size, source, sink = 1 << 30 if LONG else 8 << 20, place.path("bulk"), place.path("bulk-back")
+    want = write_pattern(source, size) if not os.path.exists(source) else file_hash(source)
+    done = run(f"sha256sum | cut -c1-64 >&2; cat {source}; exit 7", files=(source, sink), timeout=7200 if LONG else 300)
+    errors = done.stderr.decode(errors="replace")
+    same(done.returncode, 7, f"exit status; standard error:\n{errors[-1500:]}\n")
+    same(re.findall(r"^[0-9a-f]{64}$", errors, re.M)[-1:], [want], "hash of what arrived")
+    same((os.path.getsize(sink), file_hash(sink)), (size, want), "size and hash of what came back")
+    os.unlink(sink)
+
+
+def file_hash(path):
+    with open(path, "rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
 
 
 class ToServers:
@@ -182,7 +205,7 @@ class ToServers:
             size = "37 91" if peer not in ("asyncssh", "paramiko") else ""  # their script(1) has a size of its own
             check_terminal(self.place.run_terminal([*argv, "-t", "127.0.0.1", TERMINAL]), size)
         elif algorithm == "bulk":
-            bulk(exchange)
+            bulk(self.place, exchange)
         elif algorithm == "rekey":
             done = exchange(EXCHANGE % (1 << 20), REKEY, args=["-v", "-v"], stdin=SENT)
             check_exchange(done)
@@ -219,7 +242,7 @@ class FromClients:
         if algorithm == "pty":
             check_terminal(*self.terminal(server, peer))
         elif algorithm == "bulk":
-            bulk(exchange)
+            bulk(self.place, exchange)
         else:
             check_exchange(exchange(EXCHANGE % (1 << 20), stdin=SENT))
         if algorithm == "rekey":

@@ -18,7 +18,10 @@ def ssh_argv(place, program, server, options=(), key="ed25519"):
     return [program, "-F", config]
 
 
-def launch(place, argv, on_terminal=False, **kw):
+def launch(place, argv, on_terminal=False, files=None, **kw):
+    """files: (standard input, standard output), where they are too large for memory."""
+    if files:
+        return place.run_files(argv, *files, **kw)
     return place.run_terminal(argv) if on_terminal else place.run(argv, **kw)
 
 

@@ -108,17 +108,20 @@ def client(port, user, key, known_hosts, how, command, *only):
     if how == "pty":
         channel.get_pty("xterm", 91, 37)
     channel.exec_command(command)
-    data = sys.stdin.buffer.read()
+    first = sys.stdin.buffer.read(1 << 20)
 
     def send():
-        channel.sendall(data)
+        piece = first
+        while piece:  # in pieces, as sendall() copies what is left for each packet
+            channel.sendall(piece)
+            piece = sys.stdin.buffer.read(1 << 20)
         channel.shutdown_write()
 
     def errors():
         while piece := channel.recv_stderr(32768):
             sys.stderr.buffer.write(piece)
 
-    others = [threading.Thread(target=errors)] + ([threading.Thread(target=send)] if data or how != "pty" else [])
+    others = [threading.Thread(target=errors)] + ([threading.Thread(target=send)] if first or how != "pty" else [])
     for thread in others:
         thread.start()
     while piece := channel.recv(32768):

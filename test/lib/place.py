@@ -93,6 +93,12 @@ class Place:
         kw.setdefault("env", self.env)
         return subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout, preexec_fn=die_with_parent, **kw)
 
+    def run_files(self, argv, source, sink, timeout=30):
+        """The same with standard input from the file `source` and standard output to the file `sink`, of any size."""
+        with open(source, "rb") as data, open(sink, "wb") as out:
+            return subprocess.run(argv, stdin=data, stdout=out, stderr=subprocess.PIPE, env=self.env, timeout=timeout,
+                                  preexec_fn=die_with_parent, check=False)
+
     def run_terminal(self, argv, typed=b"", size=(37, 91), timeout=30):
         """Run with a terminal of `size` (rows, columns) as standard input, output, error and controlling terminal."""
         master, slave = os.openpty()
