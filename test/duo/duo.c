@@ -43,6 +43,7 @@ size_t duo_deliver(struct duo *d, enum role from, size_t n)
     struct wire *w = &d->side[from].out;
     struct duo_side *to = &d->side[1 - from];
     size_t moved = 0;
+    if (w->delivered < w->split_at && n > w->split_at - w->delivered) n = (size_t)(w->split_at - w->delivered);
     while (n && w->n) {
         struct span room = conn_input_reserve(to->c);
         size_t take = n < w->n ? n : w->n;

@@ -76,6 +76,7 @@ struct wire {
     size_t head, n, cap;
     uint64_t written, delivered;
     uint64_t cut_at;                /* bytes from there on are lost, and the end shows; UINT64_MAX: none */
+    uint64_t split_at;              /* no delivery goes across this byte */
     uint64_t flip_at;               /* this byte is changed by flip_mask */
     uint8_t flip_mask;
     bool ended, end_delivered;

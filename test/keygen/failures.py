@@ -14,7 +14,8 @@ from place import Place
 from tap import Tap, same
 
 MODULE = os.environ.get("NACRE_FAIL", "")
-SAMPLE = 1000 if os.environ.get("NACRE_LONG") else 40
+WHOLE = bool(os.environ.get("NACRE_LONG"))
+SAMPLE = 40
 
 
 class Walk:
@@ -36,10 +37,10 @@ class Walk:
         return done, before, os.path.getsize(log)
 
     def walk(self, kind, error):
-        """Fail call 1, 2, ... (of the thousands in libraries about SAMPLE); how many there are."""
+        """Fail call 1, 2, ... (of the thousands in libraries about SAMPLE, in a long run all); how many there are."""
         done, _, calls = self.run(kind=kind, at=0, errno=error)
         same(done.returncode, 0, f"{self.name}: status without a failure")
-        picked = range(1, calls + 1) if kind != "library" else range(1 + int(time.time()) % 10, calls + 1, max(1, calls // SAMPLE))
+        picked = range(1, calls + 1) if kind != "library" or WHOLE else range(1 + int(time.time()) % 10, calls + 1, max(1, calls // SAMPLE))
         for n in picked:
             done, before, _ = self.run(kind=kind, at=n, errno=error)
             where = f"{self.name}: {kind} call {n} with {error}: status {done.returncode}, {done.stderr!r}"
