@@ -51,7 +51,7 @@ def bulk_parts():
         rows = [line.split() for line in f if line.endswith("does bulk\n")]
     for direction, peer, *_ in rows:
         what = f"our client to {peer}'s server" if direction == "to" else f"{peer}'s client to our server"
-        yield Part(f"bulk-{direction}-{peer}", what, "1 GiB up, then 1 GiB down", strict(f"interop-{direction}", "--peer", peer, "--only", "does bulk"))
+        yield Part(f"bulk-{direction}-{peer}", what, "1056 MiB up, then 1056 MiB down", strict(f"interop-{direction}", "--peer", peer, "--only", "does bulk"))
 
 
 def fuzz_parts():
