@@ -19,9 +19,9 @@ KEY = "correct horse"
 
 
 class Prompts:
-    def __init__(self, place, server):
+    def __init__(self, place, server, known="known_hosts"):
         self.place, self.server = place, server
-        self.known = place.write("known_hosts", server.known_hosts())
+        self.known = place.write(known, server.known_hosts())
 
     def argv(self, program, options, command="echo in"):
         return [program, "-F", "none", "-p", str(self.server.port), "-l", self.place.user, "-o", f"UserKnownHostsFile={self.known}",
@@ -68,6 +68,17 @@ def passwords(tap, p):
         done = p.place.run(p.argv(programs.ours("ssh"), only), env=dict(p.place.env, SSH_ASKPASS=helper, SSH_ASKPASS_REQUIRE="force"),
                            start_new_session=True)
         same((done.returncode, done.stdout, p.place.read("asked")), (0, b"in\n", ask + b"\n"), "status, output, question")
+
+
+def tries(tap, p):
+    """With as few tries as a server may allow: what else we send must not use them up."""
+    with tap.case("a key that is refused and a password in two tries"):
+        few = servers.sshd(p.place, programs.foreign("sshd"), ["UsePAM yes", "KbdInteractiveAuthentication no", "MaxAuthTries 2", "PrintMotd no"],
+                           log="few.log")
+        own = Prompts(p.place, few, "few-hosts")
+        ask = f"{p.place.user}@127.0.0.1's password: ".encode()
+        stranger = p.place.key(name="stranger")
+        same(own.both([(ask, GOOD)], "-i", stranger, "-o", "IdentitiesOnly=yes")[0], 0, "status")
 
 
 def passphrases(tap, p):
@@ -138,7 +149,7 @@ def main():
     with Place() as place:
         server = servers.sshd(place, programs.foreign("sshd"), ["UsePAM yes", "KbdInteractiveAuthentication yes", "MaxAuthTries 20", "PrintMotd no"])
         p = Prompts(place, server)
-        for part in passwords, passphrases, agents:
+        for part in passwords, tries, passphrases, agents:
             part(tap, p)
     tap.end()
 

@@ -270,7 +270,15 @@ static bool enabled(const struct method_row *m)
     return m->next == kbdint_next ? c->kbd_interactive_authentication : c->password_authentication;
 }
 
-/* Does any method but this first try exist? */
+/* Does the server name any method that we know, enabled or not? */
+static bool methods_known(void)
+{
+    for (size_t i = 0; i < COUNT_OF(methods); i++)
+        if (names_has(bytes_str(auth.methods), bytes_str(methods[i].name)))
+            return true;
+    return false;
+}
+
 static void try_next(void)
 {
     static const struct method_row *told;
@@ -284,12 +292,11 @@ static void try_next(void)
             if (told != m)
                 debug1("Next authentication method: %s", m->name);
             told = m;
-            if (m->asks && none_next())     /* a server that lets anyone in need not be told a secret */
-                return;
             if (m->next())
                 return;
         }
-    if (none_next())
+    /* Behind another try "none" counts as a failure against MaxAuthTries: only where there is nothing else to try. */
+    if (!methods_known() && none_next())
         return;
     debug1("No more authentication methods to try.");
     fatal("%s@%s: Permission denied (%s).", ui.conf->user, ui.conf->hostname, auth.methods);
