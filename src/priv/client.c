@@ -37,7 +37,7 @@ enum {
 static const struct row rows[CM_COUNT] = {
     [CM_START] = {"START", 0, 0, 0, {T(cm_start, software, 255), T(cm_start, kex, NAME_LIST_MAX), T(cm_start, ciphers, NAME_LIST_MAX),
         T(cm_start, macs, NAME_LIST_MAX), T(cm_start, hostkey_algs, NAME_LIST_MAX), N(cm_start, compress), N(cm_start, trace_level),
-        N(cm_start, guess), N64(cm_start, rekey_bytes), N64(cm_start, rekey_us)}},
+        N(cm_start, guess), N(cm_start, unbound), N64(cm_start, rekey_bytes), N64(cm_start, rekey_us)}},
     [CM_SOCKET] = {"SOCKET", 0, 1, 2, {N(cm_socket, is_socket)}},
     [CM_HOSTKEY_OK] = {"HOSTKEY_OK", 0, 0, 0, {N(cm_hostkey_ok, ok)}},
     [CM_AUTH] = {"AUTH", 0, 0, 0, {N(cm_auth, method), T(cm_auth, user, USER_NAME_MAX), T(cm_auth, alg, 128),

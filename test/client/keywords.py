@@ -61,11 +61,35 @@ def warnings(tap, b):
              (0, b"in\n", [f'{b.place.path("debian")} line {number}: Unsupported option "gssapiauthentication"']), "session")
 
 
+def hostbound(tap, b):
+    with tap.case("PubkeyAuthentication unbound leaves host-bound signatures out, host-bound and yes use them"):
+        server = servers.sshd(b.place, programs.foreign("sshd"), ["LogLevel DEBUG1"], log="bound.log")
+        for value, bound in ("unbound", False), ("host-bound", True), ("yes", True):
+            seen = len(b.place.read("bound.log"))
+            done = clients.ssh(b.place, programs.ours("ssh"), server, "echo in", [f"PubkeyAuthentication {value}"])
+            same((done.returncode, done.stdout), (0, b"in\n"), value)
+            same(b"method publickey-hostbound-v00@openssh.com" in b.place.read("bound.log")[seen:], bound, f"{value}: a host-bound request")
+
+
+def dump(tap, b):
+    with tap.case("-G shows ~ and tokens expanded where OpenSSH does"):
+        config = b.place.write("dump", "UserKnownHostsFile ~/.k-%h ~/.k2\nControlPath ~/c-%r@%h:%p\nIdentityAgent ~/agent-%u\n"
+                                       "RemoteCommand echo %n %%\nCertificateFile ~/cert\nGlobalKnownHostsFile ~/global\nIdentityFile ~/id-%h\n")
+        keys = "userknownhostsfile controlpath identityagent remotecommand certificatefile globalknownhostsfile identityfile".split()
+        shown = []
+        for program in programs.ours("ssh"), programs.foreign("ssh"):
+            out = b.place.run([program, "-G", "-F", config, "h.example"], check=True).stdout.decode()
+            shown.append([line for line in out.splitlines() if line.split(" ")[0] in keys])
+        same(shown[0], shown[1], "dump")
+        same(f"userknownhostsfile {b.place.home}/.k-h.example {b.place.home}/.k2" in shown[0], True, "known hosts in the dump")
+
+
 def main():
     tap = Tap()
     with Place() as place:
         b = Bench(place, servers.sshd(place, programs.ours("sshd"), ["LogLevel VERBOSE"]))
-        warnings(tap, b)
+        for part in warnings, hostbound, dump:
+            part(tap, b)
     tap.end()
 
 

@@ -67,7 +67,7 @@ static enum err start(struct transport *t, const struct cm_message *m)
         .role = ROLE_CLIENT, .random = random_libcrypto, .software = lists.software, .kex = lists.kex, .ciphers = lists.ciphers,
         .macs = lists.macs, .compress = s->compress ? lists.compress : NULL, .compress_first = s->compress != 0,
         .hostkey_algs = bytes_str(lists.hostkey_algs), .rekey_bytes = s->rekey_bytes, .rekey_us = s->rekey_us,
-        .guess_kex = s->guess != 0, .trace = s->trace_level > 0};
+        .guess_kex = s->guess != 0, .unbound = s->unbound != 0, .trace = s->trace_level > 0};
     t->conn = conn_new(&setup);
     if (!t->conn)
         return ERR_NOMEM;

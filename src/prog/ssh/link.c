@@ -119,6 +119,7 @@ void link_setup(void)
     struct cm_start s = {
         .software = bytes_str(software), .kex = bytes_str(c->kex_algorithms), .ciphers = bytes_str(c->ciphers),
         .macs = bytes_str(c->macs), .hostkey_algs = wr_bytes(&algs), .compress = c->compression,
+        .unbound = c->pubkey_authentication == SSH_PUBKEY_UNBOUND,
         .trace_level = c->log_level > CONF_LOG_VERBOSE ? (uint32_t)(c->log_level - CONF_LOG_VERBOSE) : 0,
         .rekey_bytes = c->rekey_limit.bytes, .rekey_us = (uint64_t)c->rekey_limit.time_s * 1000000};
     link_send(CM_START, &s, NULL, 0);

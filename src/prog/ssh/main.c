@@ -77,6 +77,34 @@ static void conf_read(void)
     say_level(ui.conf->log_level);
 }
 
+/* One text as the session would use it; the program ends after the dump, so nothing is given back. */
+static const char *dump_expanded(const char *value, unsigned flags)
+{
+    struct wr w = wr_heap(131072);
+    const char *bad = NULL;
+    if (!value || strcmp(value, "none") == 0)
+        return value;
+    if (token_expand(value, token_set_common, &ui.tokens, flags, ui.world, &w, &bad) != ERR_NONE)
+        fatal("%.500s: %s", value, bad ? bad : "cannot be expanded");
+    wr_u8(&w, 0);
+    return w.err ? value : (const char *)w.p;
+}
+
+/* What OpenSSH's -G shows expanded: these and no others. */
+static void dump_expand(void)
+{
+    struct ssh_conf *c = ui.conf;
+    const unsigned path = TOKEN_ENV | TOKEN_TILDE;
+    for (size_t i = 0; i < c->user_known_hosts_file.n; i++)
+        c->user_known_hosts_file.v[i] = dump_expanded(c->user_known_hosts_file.v[i], path);
+    c->control_path = dump_expanded(c->control_path, path);
+    if (c->identity_agent && strcmp(c->identity_agent, "SSH_AUTH_SOCK") != 0 && c->identity_agent[0] != '$')
+        c->identity_agent = dump_expanded(c->identity_agent, path);
+    if (c->forward_agent_socket && c->forward_agent_socket[0] != '$')
+        c->forward_agent_socket = dump_expanded(c->forward_agent_socket, path);
+    c->remote_command = dump_expanded(c->remote_command, TOKEN_ENV);
+}
+
 static void dump(void)
 {
     struct wr w = wr_heap(1 << 20);
@@ -134,12 +162,14 @@ int main(int argc, char **argv)
     if (!ui.dump)
         link_start();           /* it warms up while we read and connect */
     conf_read();
-    if (ui.dump)
-        dump();
     if (ui.conf->log_level >= CONF_LOG_DEBUG1)
         say(CONF_LOG_INFO, "Nacre_%s (OpenSSH_10.5p1), %s", NACRE_VERSION, crypto_version());
     names_check();
     tokens_make();
+    if (ui.dump) {
+        dump_expand();
+        dump();
+    }
     refuse_unbuilt();
     link_setup();
     session_plan();

@@ -46,6 +46,7 @@ struct conn_setup {
     uint32_t gex_min, gex_want, gex_max;        /* client: RFC 4419 request; 0: 2048, 3072 (or by cipher), 8192 */
     unsigned channels_max;      /* 0: CHANNELS_MAX */
     uint32_t window;            /* initial receive window a channel; 0: WINDOW_START */
+    bool unbound;               /* client: do not sign by publickey-hostbound-v00@openssh.com, although the server has it */
     bool guess_kex;             /* client: send the first kex packet with KEXINIT (first_kex_packet_follows) */
     bool trace;                 /* keep the ring conn_trace() reads */
 };

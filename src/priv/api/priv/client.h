@@ -44,7 +44,7 @@ enum cm_state {
 /* UI: everything the conn is made from; sent before connecting, so that key shares are made meanwhile. */
 struct cm_start {
     struct bytes software, kex, ciphers, macs, hostkey_algs;
-    uint32_t compress, trace_level, guess;      /* flags; -v's count */
+    uint32_t compress, trace_level, guess, unbound;     /* flags; -v's count */
     uint64_t rekey_bytes, rekey_us;
 };
 /* UI: the connection. Descriptors: the socket; or two, in and out (ProxyCommand). */
