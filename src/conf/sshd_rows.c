@@ -81,7 +81,7 @@ static const struct option rows[] = {
     FLAG("DisableForwarding", disable_forwarding, "no", IN_MATCH, BUILT, "no forwarding of any kind"),
     WORD("AllowStreamLocalForwarding", allow_stream_local_forwarding, forwarding, "yes", IN_MATCH, BUILT, "socket file forwarding"),
     FLAG("StreamLocalBindUnlink", stream_local_bind_unlink, "no", IN_MATCH, LESS, "remove an old socket file first"),
-    OPTION("FingerprintHash", kind_fingerprint, fingerprint_hash, "SHA256", 0, LESS, NULL, "hash of logged fingerprints"),
+    OPTION("FingerprintHash", kind_fingerprint, fingerprint_hash, "SHA256", 0, BUILT, NULL, "hash of logged fingerprints"),
     FLAG("ExposeAuthInfo", expose_auth_info, "no", IN_MATCH, LESS, "tell the session how it was authenticated"),
     FLAG("RefuseConnection", refuse_connection, "no", IN_MATCH, BUILT, "drop the connection"),
     {"PidFile", &kind_path, AT(pid_file), 0, "/run/sshd.pid", OPT_NONE_NULL | OPT_SHOW_NONE, BUILT, NULL, 0, 0, "file for the process number"},

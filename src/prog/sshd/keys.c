@@ -11,10 +11,12 @@
 
 #include "base/limits.h"
 #include "base/text.h"
+#include "conf/sshd.h"
 #include "os/message.h"
 #include "os/spawn.h"
 #include "os/user.h"
 #include "sshd/keyfile.h"
+#include "sshd/md5.h"
 #include "sshd/sha256.h"
 
 #define READER_MAGIC 0x6b657973616e7377ULL
@@ -122,10 +124,22 @@ enum err keys_ask(const struct keys_question *q, struct key_options *options, st
     return e;
 }
 
-void blob_fingerprint(struct bytes blob, char out[64])
+static void md5_fingerprint(struct bytes blob, char out[64])
+{
+    uint8_t digest[16];
+    size_t n = (size_t)snprintf(out, 64, "MD5");
+    md5_sum(blob, digest);
+    for (size_t i = 0; i < sizeof digest; i++) n += (size_t)snprintf(out + n, 64 - n, ":%02x", digest[i]);
+}
+
+void blob_fingerprint(struct bytes blob, int how, char out[64])
 {
     uint8_t digest[32];
     struct wr w = wr_span((struct span){(uint8_t *)out, 64});
+    if (how == CONF_FP_MD5) {
+        md5_fingerprint(blob, out);
+        return;
+    }
     sha256_sum(blob, digest);
     wr_text(&w, "SHA256:");
     base64_write(&w, bytes_of(digest, sizeof digest));

@@ -95,8 +95,8 @@ struct keys_question {
 };
 MUST_USE enum err keys_ask(const struct keys_question *q, struct key_options *options, struct keys_answer *out);
 
-/* "SHA256:..." of a key blob, for log lines. Always NUL-terminated. */
-void blob_fingerprint(struct bytes blob, char out[64]);
+/* "SHA256:..." of a key blob, or "MD5:.." (how: enum conf_fingerprint_hash), for log lines. Always NUL-terminated. */
+void blob_fingerprint(struct bytes blob, int how, char out[64]);
 
 /* ---- passwords (password.c): a one-shot sshd-auth process ---- */
 

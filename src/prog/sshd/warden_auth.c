@@ -414,7 +414,7 @@ void warden_auth_key(struct warden *w, const struct ask_key_head *head, struct b
     attempt_begin(w, &head->who);
     struct outcome o = {.method = "publickey", .go_on = SAY_AUTH_NO};
     char fingerprint[64];
-    blob_fingerprint(key, fingerprint);
+    blob_fingerprint(key, w->conf->fingerprint_hash, fingerprint);
     snprintf(o.detail, sizeof o.detail, "%s %s", key_kind(blob_type(key)), fingerprint);
     bool may = w->allowed && methods_may(&w->methods, "publickey") && names_has(bytes_str(w->conf->pubkey_accepted_algorithms), alg.b);
     bool listed = key_listed(w, may, key);

@@ -104,7 +104,9 @@ static void say(void *ctx, enum conf_say what, const char *text)
 
 void world_init(struct conf_world *out)
 {
+    static char cwd[4096];      /* relative names mean what they meant at the start, also for a helper that starts later, from / */
     *out = (struct conf_world){
         .read_file = read_file, .glob = glob_paths, .exec = exec_none, .env = env_none, .user_groups = user_groups, .user_home = user_home,
-        .local_addresses = addresses_none, .say = say, .local_user = "", .local_host = "", .home = "/", .version = "OpenSSH_10.5"};
+        .local_addresses = addresses_none, .say = say, .local_user = "", .local_host = "", .home = "/", .version = "OpenSSH_10.5",
+        .cwd = getcwd(cwd, sizeof cwd)};
 }

@@ -57,8 +57,26 @@ static void a_fingerprint_is_base64_without_padding(void **state)
 {
     (void)state;
     char out[64];
-    blob_fingerprint(BYTES_LIT("abc"), out);
+    blob_fingerprint(BYTES_LIT("abc"), CONF_FP_SHA256, out);
     assert_string_equal(out, "SHA256:ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0");
+}
+
+/* RFC 1321 A.5 */
+static void an_md5_fingerprint_is_hex_with_colons(void **state)
+{
+    static const struct { struct bytes in; const char *out; } rows[] = {
+        {BYTES_LIT(""), "MD5:d4:1d:8c:d9:8f:00:b2:04:e9:80:09:98:ec:f8:42:7e"},
+        {BYTES_LIT("message digest"), "MD5:f9:6b:69:7d:7c:b7:93:8d:52:5a:2f:31:aa:f1:61:d0"},
+        {BYTES_LIT("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"), "MD5:d1:74:ab:98:d2:77:d9:f5:a5:61:1c:2c:9f:41:9d:9f"},
+        {BYTES_LIT("12345678901234567890123456789012345678901234567890123456789012345678901234567890"),
+         "MD5:57:ed:f4:a2:2b:e3:c9:55:ac:49:da:2e:21:07:b6:7a"},
+    };
+    char out[64];
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        blob_fingerprint(rows[i].in, CONF_FP_MD5, out);
+        assert_string_equal(out, rows[i].out);
+    }
 }
 
 static void auth_lines_read_as_openssh_writes_them(void **state)
@@ -497,7 +515,7 @@ int main(int argc, char **argv)
     (void)argv;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256_gives_the_digests_of_fips_180),
-        cmocka_unit_test(a_fingerprint_is_base64_without_padding),
+        cmocka_unit_test(a_fingerprint_is_base64_without_padding), cmocka_unit_test(an_md5_fingerprint_is_hex_with_colons),
         cmocka_unit_test(auth_lines_read_as_openssh_writes_them),
         cmocka_unit_test(a_title_names_the_terminals),
         cmocka_unit_test(names_that_cannot_be_are_invalid_accounts),
