@@ -15,6 +15,7 @@ import time
 
 import programs
 import room
+from tap import PATIENCE
 
 LIBC = ctypes.CDLL(None)
 KEY_BITS = {"rsa": ["-b", "3072"], "ecdsa256": ["-b", "256"], "ecdsa384": ["-b", "384"], "ecdsa521": ["-b", "521"]}
@@ -28,6 +29,30 @@ def free_port():
 
 def die_with_parent():
     LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: what we start never outlives us
+
+
+class Hung(AssertionError):
+    """A program did not end in a time that is long even for a machine with much else to do."""
+
+
+def where(pid):
+    """What a process waits for, for the reader of a failure."""
+    try:
+        with open(f"/proc/{pid}/wchan", encoding="ascii") as wchan, open(f"/proc/{pid}/syscall", encoding="ascii") as call:
+            return f"it waits in {wchan.read()}, system call {call.read().strip()}"
+    except OSError as error:
+        return str(error)
+
+
+def read_screen(master, until):
+    """All that a terminal shows until the last program lets go of it; and whether that was before the time was over."""
+    screen = b""
+    while select.select([master], [], [], max(0, until - time.monotonic()))[0]:
+        try:
+            screen += os.read(master, 65536)
+        except OSError:  # EIO: nobody has the terminal any more
+            return screen, True
+    return screen, False
 
 
 class Place:
@@ -88,18 +113,18 @@ class Place:
         with open(f"{private}.pub", encoding="ascii") as f:
             return " ".join(f.read().split()[:2])
 
-    def run(self, argv, stdin=b"", timeout=30, **kw):
+    def run(self, argv, stdin=b"", timeout=PATIENCE, **kw):
         """Run to the end and return the CompletedProcess, output as bytes; its standard input is never the test's own."""
         kw.setdefault("env", self.env)
         return subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout, preexec_fn=die_with_parent, **kw)
 
-    def run_files(self, argv, source, sink, timeout=30):
+    def run_files(self, argv, source, sink, timeout=PATIENCE):
         """The same with standard input from the file `source` and standard output to the file `sink`, of any size."""
         with open(source, "rb") as data, open(sink, "wb") as out:
             return subprocess.run(argv, stdin=data, stdout=out, stderr=subprocess.PIPE, env=self.env, timeout=timeout,
                                   preexec_fn=die_with_parent, check=False)
 
-    def run_terminal(self, argv, typed=b"", size=(37, 91), timeout=30):
+    def run_terminal(self, argv, typed=b"", size=(37, 91), timeout=PATIENCE):
         """Run with a terminal of `size` (rows, columns) as standard input, output, error and controlling terminal."""
         master, slave = os.openpty()
         termios.tcsetwinsize(slave, size)
@@ -112,16 +137,17 @@ class Place:
                                    preexec_fn=own_terminal)
         os.close(slave)
         os.write(master, typed)
-        out, until = b"", time.monotonic() + timeout
-        with open(master, "rb", buffering=0) as screen:
-            while select.select([screen], [], [], max(0, until - time.monotonic()))[0]:
-                try:
-                    out += screen.read(65536)
-                except OSError:  # EIO: the last program on the terminal has ended
-                    break
-            else:
-                process.kill()
-        return subprocess.CompletedProcess(argv, process.wait(), out, b"")
+        until = time.monotonic() + timeout
+        screen, ended = read_screen(master, until)
+        try:
+            process.wait(max(0.1, until - time.monotonic()) if ended else 0)
+        except subprocess.TimeoutExpired:
+            raise Hung(f"{argv} did not end within {timeout} s; {where(process.pid)}; on the screen:\n{screen.decode(errors='replace')}") from None
+        finally:
+            process.kill()
+            process.wait()
+            os.close(master)  # not before: a hang-up would end those that let go of their terminal first and exit then, as dbclient does
+        return subprocess.CompletedProcess(argv, process.returncode, screen, b"")
 
     def start(self, argv, log, **kw):
         """Start a process that is ended with the place; its output goes to the file `log` of the place."""
@@ -140,19 +166,19 @@ class Place:
         if process.poll() is None:
             process.terminate()
             try:
-                process.wait(5)
+                process.wait(30)
             except subprocess.TimeoutExpired:
                 process.kill()
         process.wait()
 
-    def wait_port(self, port, process, log, timeout=20):
+    def wait_port(self, port, process, log, timeout=PATIENCE):
         """Until the port of 127.0.0.1 takes connections; fails with the log when the process ends first."""
         until = time.monotonic() + timeout
         while time.monotonic() < until:
             if process.poll() is not None:
                 raise AssertionError(f"server ended with {process.returncode}:\n{self.read(log).decode(errors='replace')[-2000:]}")
             try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
+                socket.create_connection(("127.0.0.1", port), PATIENCE).close()
                 return
             except OSError:
                 time.sleep(0.01)

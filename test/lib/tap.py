@@ -6,6 +6,9 @@ import time
 import traceback
 
 
+PATIENCE = 120      # seconds for what must happen; only something that never happens lasts longer, however busy the machine
+
+
 class Skip(Exception):
     """Raised inside a case: it cannot run here, and why."""
 
@@ -57,10 +60,10 @@ def same(got, want, what):
 
 
 def wait_for(what, condition):
-    until = time.monotonic() + 20
+    until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         found = condition()
         if found:
             return found
         time.sleep(0.02)
-    raise AssertionError(f"no {what} within 20 s")
+    raise AssertionError(f"no {what} within {PATIENCE} s")
