@@ -124,6 +124,14 @@ class Place:
             return subprocess.run(argv, stdin=data, stdout=out, stderr=subprocess.PIPE, env=self.env, timeout=timeout,
                                   preexec_fn=die_with_parent, check=False)
 
+    def run_spooled(self, argv, stdin=b"", timeout=PATIENCE):
+        """As run(), but its standard output and error are files, which never make it wait."""
+        with tempfile.TemporaryFile(dir=self.folder) as out, tempfile.TemporaryFile(dir=self.folder) as err:
+            done = subprocess.run(argv, input=stdin, stdout=out, stderr=err, timeout=timeout, preexec_fn=die_with_parent, env=self.env)
+            out.seek(0)
+            err.seek(0)
+            return subprocess.CompletedProcess(argv, done.returncode, out.read(), err.read())
+
     def run_terminal(self, argv, typed=b"", size=(37, 91), timeout=PATIENCE):
         """Run with a terminal of `size` (rows, columns) as standard input, output, error and controlling terminal."""
         master, slave = os.openpty()
