@@ -9,7 +9,7 @@ import programs
 import room
 import servers
 from place import Place
-from tap import Skip, Tap, same
+from tap import Skip, Tap, same, wait_for
 from term import dialogue
 from words import plain
 
@@ -110,8 +110,7 @@ def passphrases(tap, p):
 def agents(tap, p):
     sock = p.place.path("agent")
     p.place.start([programs.foreign("ssh-agent"), "-D", "-a", sock], "agent.log")
-    while not os.path.exists(sock):
-        os.sched_yield()
+    wait_for("agent", lambda: os.path.exists(sock))
     p.place.env["SSH_AUTH_SOCK"] = sock
     only = ["-o", "PreferredAuthentications=publickey", "-o", "IdentityFile=none"]
     with tap.case("an agent without keys"):

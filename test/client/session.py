@@ -19,8 +19,8 @@ import clients
 import programs
 import room
 import servers
-from place import Place, die_with_parent, free_port
-from tap import Tap, same
+from place import Place, die_with_parent
+from tap import PATIENCE, Tap, same, wait_for
 from term import Terminal
 
 room.enter(as_self=True)     # no file of the machine's own users is read, a .bashrc's noise among them
@@ -98,10 +98,10 @@ def terminal(tap, s):
         t = s.shell()
         before = termios.tcgetattr(t.master)[3] & (termios.ICANON | termios.ECHO)
         t.type(b"exit\n")
-        until = time.monotonic() + 10
+        until = time.monotonic() + PATIENCE
         while t.process.poll() is None and t.read(until):
             pass
-        t.process.wait(10)
+        t.process.wait(PATIENCE)
         after = termios.tcgetattr(t.master)[3] & (termios.ICANON | termios.ECHO)
         same((before, after), (0, termios.ICANON | termios.ECHO), "flags")
         os.close(t.master)
@@ -109,7 +109,7 @@ def terminal(tap, s):
         with tap.case(f"{name} ends a session and restores the terminal"):
             t = s.shell()
             os.kill(t.process.pid, sig)
-            status = t.process.wait(10)
+            status = t.process.wait(PATIENCE)
             flags = termios.tcgetattr(t.master)[3] & (termios.ICANON | termios.ECHO)
             same((status, flags), (255, termios.ICANON | termios.ECHO), "status, flags")
             os.close(t.master)
@@ -155,7 +155,7 @@ def pipes(tap, s):
             to.write(b"head")
             to.flush()
             source.seek(5)
-            subprocess.run(s.argv("127.0.0.1", "cat"), stdin=source, stdout=to, env=s.place.env, check=True, timeout=60)
+            subprocess.run(s.argv("127.0.0.1", "cat"), stdin=source, stdout=to, env=s.place.env, check=True, timeout=PATIENCE)
             same(source.tell(), BIG, "offset of the source")
             to.write(b"tail")
         same(s.place.read("out") == b"head" + data[5:] + b"tail", True, "content")
@@ -163,11 +163,11 @@ def pipes(tap, s):
         p = s.popen("127.0.0.1", "yes", stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
         same(p.stdout.read(4), b"y\ny\n", "first")
         p.stdout.close()
-        p.wait(20)
+        p.wait(PATIENCE)
         p.stderr.close()
     with tap.case("standard output closed from the start"):
         p = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *s.argv("127.0.0.1", "echo x; echo y >&2")], stdin=subprocess.DEVNULL, capture_output=True,
-                           env=s.place.env, timeout=30, check=False)
+                           env=s.place.env, timeout=PATIENCE, check=False)
         same((p.returncode, p.stderr), (0, b"y\n"), "status, stderr")
     with tap.case("the end of input is passed on while output goes on"):
         same(s.run("127.0.0.1", "cat; sleep 0.3; echo end", stdin=b"in\n").stdout, b"in\nend\n", "output")
@@ -182,7 +182,7 @@ def pipes(tap, s):
         same(os.read(out_r, 1), b"x", "through")
         flags = [fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_NONBLOCK for fd in (r, w, out_r, out_w)]
         os.close(w)
-        p.wait(20)
+        p.wait(PATIENCE)
         same(flags, [0] * 4, "flags")
         for fd in r, out_r, out_w:
             os.close(fd)
@@ -196,7 +196,7 @@ def pipes(tap, s):
             got = b""
             while part := ours.recv(100):
                 got += part
-            same((got, p.wait(20)), (b"WORDS", 0), "answer, status")
+            same((got, p.wait(PATIENCE)), (b"WORDS", 0), "answer, status")
 
 
 def options(tap, s):
@@ -217,16 +217,15 @@ exec {sys.executable} {s.place.write('carry.py', CARRY)} {s.server.port}
     with tap.case("-f goes to the background after login"):
         p = s.run("-f", "127.0.0.1", f"sleep 0.4; echo done >{s.place.path('background')}")
         same(p.returncode, 0, "status")
-        until = time.monotonic() + 10
-        while not os.path.exists(s.place.path("background")) and time.monotonic() < until:
-            time.sleep(0.01)
-        same(os.path.exists(s.place.path("background")), True, "done")
+        wait_for("what goes on in the background", lambda: os.path.exists(s.place.path("background")))
     with tap.case("-N stays until it is told to go"):
-        p = s.popen("-N", "127.0.0.1", stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        time.sleep(0.5)
+        p = s.popen("-v", "-N", "127.0.0.1", stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        while b"Entering interactive session" not in (line := p.stderr.readline()):
+            same(line != b"", True, "still running")
+        time.sleep(0.3)     # long enough for one that would end by itself
         running = p.poll() is None
         p.terminate()
-        same((running, p.wait(10)), (True, 255), "running, status")
+        same((running, p.wait(PATIENCE)), (True, 255), "running, status")
         p.stderr.close()
     with tap.case("-E takes the lines of -v, stderr stays empty"):
         p = s.run("-v", "-E", s.place.path("log"), "127.0.0.1", "true")
@@ -240,12 +239,12 @@ exec {sys.executable} {s.place.write('carry.py', CARRY)} {s.server.port}
         same(s.run("-C", "127.0.0.1", "cat", stdin=b"a" * 100000).stdout, b"a" * 100000, "data")
     with tap.case("a server that falls silent is given up"):
         relay = Relay(s.server.port)
-        p = s.popen("-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=2", "-o", f"HostKeyAlias=[127.0.0.1]:{s.server.port}", "-p", str(relay.port),
+        p = s.popen("-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=8", "-o", f"HostKeyAlias=[127.0.0.1]:{s.server.port}", "-p", str(relay.port),
                     "127.0.0.1", "echo up; sleep 60", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         # -F's Port came first; the relay is reached by name and port of its own
         same(p.stdout.readline(), b"up\n", "before")
         relay.silent.set()
-        same((p.wait(30), p.stderr.read()), (255, b"Timeout, server 127.0.0.1 not responding.\r\n"), "status, line")
+        same((p.wait(PATIENCE), p.stderr.read()), (255, b"Timeout, server 127.0.0.1 not responding.\r\n"), "status, line")
         p.stdout.close(), p.stderr.close()
 
 
@@ -276,6 +275,13 @@ def status_of(pid):
         return dict(line.split(":\t", 1) for line in f.read().splitlines() if ":\t" in line)
 
 
+def alive(pid):
+    try:
+        return status_of(pid)["State"][0] != "Z"
+    except OSError:     # ProcessLookupError, where it ended between open and read
+        return False
+
+
 def processes(tap, s):
     with tap.case("the transport: no rights, two locks, no files, nothing of the user's"):
         p = s.popen("127.0.0.1", "echo up; cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -297,14 +303,14 @@ def processes(tap, s):
         maps = open(f"/proc/{p.pid}/maps", encoding="utf-8").read()
         same((own["NoNewPrivs"], own["Seccomp"]), ("0", "0"), "the UI is the user's own")
         p.stdin.close()
-        same(p.wait(20), 0, "status")
+        same(p.wait(PATIENCE), 0, "status")
         p.stdout.close()
     with tap.case("a transport that is killed ends the UI with a word"):
         p = s.popen("127.0.0.1", "echo up; cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         p.stdout.readline()
         child = int(open(f"/proc/{p.pid}/task/{p.pid}/children", encoding="utf-8").read())
         os.kill(child, signal.SIGKILL)
-        same((p.wait(20), p.stderr.read()), (255, b"ssh-transport: killed by signal 9\r\n"), "status, line")
+        same((p.wait(PATIENCE), p.stderr.read()), (255, b"ssh-transport: killed by signal 9\r\n"), "status, line")
         for f in p.stdin, p.stdout, p.stderr:
             f.close()
     with tap.case("a UI that is killed leaves no transport behind"):
@@ -313,10 +319,7 @@ def processes(tap, s):
         child = int(open(f"/proc/{p.pid}/task/{p.pid}/children", encoding="utf-8").read())
         p.kill()
         p.wait()
-        until = time.monotonic() + 10
-        while os.path.exists(f"/proc/{child}") and status_of(child)["State"][0] != "Z" and time.monotonic() < until:
-            time.sleep(0.01)
-        same(os.path.exists(f"/proc/{child}") and status_of(child)["State"][0] != "Z", False, "alive")
+        wait_for("end of the transport", lambda: not alive(child))
         for f in p.stdin, p.stdout:
             f.close()
 

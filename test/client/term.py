@@ -8,6 +8,7 @@ import termios
 import time
 
 from place import die_with_parent
+from tap import PATIENCE
 
 
 class Terminal:
@@ -24,9 +25,9 @@ class Terminal:
         os.close(slave)
         self.screen, self.seen = b"", 0
 
-    def wait_for(self, text, timeout=20):
+    def wait_for(self, text):
         """Until the screen shows the text after what was waited for last."""
-        until = time.monotonic() + timeout
+        until = time.monotonic() + PATIENCE
         while text not in self.screen[self.seen:]:
             if not self.read(until):
                 raise AssertionError(f"{text!r} did not come; the screen: {self.screen[self.seen:]!r}")
@@ -42,9 +43,9 @@ class Terminal:
         self.screen += data
         return bool(data)
 
-    def wait_echo(self, on, timeout=10):
+    def wait_echo(self, on):
         """Until echo is off (a secret is asked for) or on again."""
-        until = time.monotonic() + timeout
+        until = time.monotonic() + PATIENCE
         while bool(termios.tcgetattr(self.master)[3] & termios.ECHO) != on:
             if time.monotonic() > until:
                 raise AssertionError(f"echo stayed {'off' if on else 'on'}")
@@ -56,9 +57,9 @@ class Terminal:
     def resize(self, rows, cols):
         termios.tcsetwinsize(self.master, (rows, cols))
 
-    def end(self, timeout=20):
+    def end(self):
         """The status and all of the screen."""
-        until = time.monotonic() + timeout
+        until = time.monotonic() + PATIENCE
         while self.read(until):
             pass
         try:

@@ -4,7 +4,6 @@
 import os
 import re
 import socket
-import subprocess
 import sys
 import threading
 
@@ -174,7 +173,7 @@ def forwards(tap, pair):
         for letter in "LR":
             with tap.case(f"-{letter} carries a connection"):
                 through = free_port()
-                script = f"import socket;s=socket.create_connection(('127.0.0.1',{through}),5);s.sendall(b'abc');print(s.recv(9))"
+                script = f"import socket;s=socket.create_connection(('127.0.0.1',{through}),60);s.sendall(b'abc');print(s.recv(9))"
                 if letter == "R":
                     out = pair.run(["-R", f"127.0.0.1:{through}:127.0.0.1:{port}", "127.0.0.1", f'sleep 0.5; {sys.executable} -c "{script}"'])[1]
                     same(out, b"b'ABC'\n", "answer")

@@ -12,12 +12,12 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import programs
 from place import Place, die_with_parent
-from tap import Tap, same
+from tap import PATIENCE, Tap, same
 
 SECRET = b"correct horse"
 
 
-def dialogue(argv, folder, steps, env=None, timeout=60):
+def dialogue(argv, folder, steps, env=None):
     """Run at a terminal: wait for each text, then type its answer. The screen and the status."""
     master, slave = os.openpty()
 
@@ -28,7 +28,7 @@ def dialogue(argv, folder, steps, env=None, timeout=60):
     process = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, cwd=folder, start_new_session=True,
                                preexec_fn=own_terminal, env=env or os.environ)
     os.close(slave)
-    screen, seen, until = b"", 0, time.monotonic() + timeout
+    screen, seen, until = b"", 0, time.monotonic() + PATIENCE
     steps = list(steps)
     while select.select([master], [], [], max(0, until - time.monotonic()))[0]:
         try:
@@ -44,9 +44,10 @@ def dialogue(argv, folder, steps, env=None, timeout=60):
             os.write(master, answer)
     else:
         process.kill()
+    status = process.wait()
     os.close(master)
     same(steps, [], "questions that were not asked")
-    return process.wait(), screen
+    return status, screen
 
 
 def both(place, args, steps, prepare=lambda folder: None):

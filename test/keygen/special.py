@@ -15,7 +15,7 @@ LATER = ("-B -e -g -h -i -K -k -L -Q -U -u -X -Dlib -Iid -Mgenerate -nname -Oopt
 
 
 def keygen(place, *args, **kw):
-    return place.run([programs.ours("ssh-keygen"), *args], cwd=place.folder, timeout=10, **kw)
+    return place.run([programs.ours("ssh-keygen"), *args], cwd=place.folder, **kw)
 
 
 def one_line(done, status, words):

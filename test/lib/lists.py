@@ -4,9 +4,9 @@ import socket
 import struct
 import subprocess
 import sys
-import threading
 
 import programs
+from tap import PATIENCE
 
 FIELDS = ["kex", "hostkey", "cipher", None, "mac"]  # the first name-lists of KEXINIT; the fourth is the other way's ciphers
 
@@ -36,23 +36,21 @@ def read_kexinit(connection):
 
 
 def of_server(server):
-    with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as connection:
         return read_kexinit(connection)
 
 
 def of_client(argv_for_port):
     """argv_for_port(port): the command that makes the client connect there."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(PATIENCE)
         process = subprocess.Popen(argv_for_port(listener.getsockname()[1]), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL)
-        end = threading.Timer(10, listener.close)
-        end.start()
         try:
             connection, _ = listener.accept()
             with connection:
                 return read_kexinit(connection)
         finally:
-            end.cancel()
             process.kill()
             process.wait()
 

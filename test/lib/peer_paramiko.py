@@ -13,6 +13,8 @@ import warnings
 warnings.filterwarnings("ignore")
 import paramiko  # noqa: E402
 
+from tap import PATIENCE  # noqa: E402
+
 KINDS = {"kex": "_preferred_kex", "cipher": "_preferred_ciphers", "mac": "_preferred_macs", "hostkey": "_preferred_keys",
          "userkey": "_preferred_pubkeys"}
 
@@ -78,6 +80,10 @@ def run_command(channel, command, terminal):
     channel.close()
 
 
+def patient(transport):
+    transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = PATIENCE
+
+
 def server(port, authorized, *host_keys):
     with open(authorized, encoding="ascii") as f:
         keys = {line.split()[1] for line in f}
@@ -86,6 +92,7 @@ def server(port, authorized, *host_keys):
     while True:
         connection, _ = listener.accept()
         transport = paramiko.Transport(connection)
+        patient(transport)
         for path in host_keys:
             transport.add_server_key(load(path))
         try:
@@ -99,7 +106,8 @@ def client(port, user, key, known_hosts, how, command, *only):
     for word in only:
         kind, algorithm = word.split("=", 1)
         setattr(transport, KINDS[kind], (algorithm,))
-    transport.start_client(timeout=20)
+    patient(transport)
+    transport.start_client(timeout=PATIENCE)
     trusted = paramiko.HostKeys(known_hosts)
     if not trusted.check(f"[127.0.0.1]:{port}", transport.get_remote_server_key()):
         sys.exit("the host key is not the known one")

@@ -4,6 +4,7 @@ import ctypes
 import fcntl
 import os
 import pwd
+import random
 import select
 import shutil
 import signal
@@ -22,9 +23,17 @@ KEY_BITS = {"rsa": ["-b", "3072"], "ecdsa256": ["-b", "256"], "ecdsa384": ["-b",
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port for a server that binds it by itself, a moment later: none of those that the kernel gives to connections meanwhile."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as f:
+        lowest = int(f.read().split()[0])
+    while True:
+        port = random.randrange(10000, lowest) if lowest > 12000 else 0
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return s.getsockname()[1]
 
 
 def die_with_parent():

@@ -17,7 +17,7 @@ import programs  # noqa: E402
 import room  # noqa: E402
 import servers  # noqa: E402
 from place import Place, free_port  # noqa: E402
-from tap import Tap, same, wait_for  # noqa: E402
+from tap import PATIENCE, Tap, same, wait_for  # noqa: E402
 
 SPACES = "net mnt ipc uts user pid cgroup".split()
 
@@ -186,7 +186,7 @@ class Session:
 
     def end(self):
         self.process.stdin.close()
-        return self.process.wait(20)
+        return self.process.wait(PATIENCE)
 
 
 # ---- the table ----

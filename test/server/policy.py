@@ -14,7 +14,7 @@ import programs  # noqa: E402
 import room  # noqa: E402
 import servers  # noqa: E402
 from place import Place  # noqa: E402
-from tap import Tap, same  # noqa: E402
+from tap import PATIENCE, Tap, same  # noqa: E402
 
 count = 0
 
@@ -34,7 +34,7 @@ def log_of(place, server):
 
 def expect_log(place, server, *patterns):
     """Lines in this order; the log is written a moment after the client has gone."""
-    until = time.monotonic() + 20
+    until = time.monotonic() + PATIENCE
     want = r"(?s)" + ".*?".join(f"(?m:^{p}\r?$)" for p in patterns)
     while not re.search(want, log_of(place, server)):
         if time.monotonic() > until:
@@ -93,7 +93,7 @@ def check_lines(tap, place):
         same((done.returncode, b"Permission denied (publickey,password,keyboard-interactive)" in done.stderr), (255, True), done.stderr)
         expect_log(place, server, rf"Failed publickey for {U} from {PORT} ssh2: ED25519 SHA256:.*")
     with tap.case("no common algorithm"):
-        with socket.create_connection(("127.0.0.1", server.port), 10) as s:
+        with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as s:
             s.sendall(b"SSH-1.5-old\r\n")
             while s.recv(4096):
                 pass
@@ -144,7 +144,7 @@ def check_access(tap, place):
 def check_limits(tap, place):
     server = start(place, "LoginGraceTime 1")
     with tap.case("LoginGraceTime ends a connection that does nothing"):
-        with socket.create_connection(("127.0.0.1", server.port), 10) as s:
+        with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as s:
             while s.recv(4096):
                 pass
         expect_log(place, server, r"Timeout before authentication for connection from 127\.0\.0\.1 to 127\.0\.0\.1, pid = \d+")
@@ -152,13 +152,13 @@ def check_limits(tap, place):
     with tap.case("MaxStartups: what is too much is turned away, a login frees its place"):
         held = []
         while len(held) < 2:    # the first may meet what waited for the port
-            s = socket.create_connection(("127.0.0.1", server.port), 10)
+            s = socket.create_connection(("127.0.0.1", server.port), PATIENCE)
             if s.recv(8) == b"SSH-2.0-":
                 held.append(s)
-        with socket.create_connection(("127.0.0.1", server.port), 10) as s:
+        with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as s:
             same(s.recv(100), b"Exceeded MaxStartups\r\n", "third")
         held.pop().close()
-        until = time.monotonic() + 20
+        until = time.monotonic() + PATIENCE
         while debian(place, server).returncode != 0 and time.monotonic() < until:
             pass
         for _ in range(3):      # logins do not stay in the count
@@ -166,10 +166,10 @@ def check_limits(tap, place):
         held.pop().close()
     server = start(place, "PerSourceMaxStartups 1", "LoginGraceTime 60")
     with tap.case("PerSourceMaxStartups"):
-        first = socket.create_connection(("127.0.0.1", server.port), 10)
+        first = socket.create_connection(("127.0.0.1", server.port), PATIENCE)
         while first.recv(8) != b"SSH-2.0-":
-            first = socket.create_connection(("127.0.0.1", server.port), 10)
-        with socket.create_connection(("127.0.0.1", server.port), 10) as second:
+            first = socket.create_connection(("127.0.0.1", server.port), PATIENCE)
+        with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as second:
             same(second.recv(100), b"Exceeded MaxStartups\r\n", "second")
         first.close()
 
@@ -184,7 +184,7 @@ def check_penalties(tap, place):
     with tap.case("PerSourcePenalties: who failed must wait"):
         same(with_password(place, server, "wrong").returncode, 255, "refused")
         expect_log(place, server, r"srclimit_penalise: .*failed authentication")
-        with socket.create_connection(("127.0.0.1", server.port), 10) as s:
+        with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as s:
             same(s.recv(100), b"Not allowed at this time\r\n", "next connection")
         expect_log(place, server, rf"drop connection #\d+ from \[127\.0\.0\.1\]:\d+ on \[127\.0\.0\.1\]:{server.port} penalty.*")
 

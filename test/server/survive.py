@@ -5,6 +5,7 @@ does not: a start without a jail or without host keys (ARCHITECTURE 3, TRUST T23
 import fcntl
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -22,7 +23,7 @@ import programs  # noqa: E402
 import room  # noqa: E402
 import servers  # noqa: E402
 from place import Place, die_with_parent, free_port  # noqa: E402
-from tap import Tap, same, wait_for  # noqa: E402
+from tap import PATIENCE, Tap, same, wait_for  # noqa: E402
 
 
 def children(pid, name):
@@ -68,9 +69,9 @@ class Live:
         self.expect(rb"ready")
 
     def expect(self, pattern):
-        until = time.monotonic() + 20
+        until = time.monotonic() + PATIENCE
         while not re.search(pattern, self.seen):
-            if time.monotonic() > until:
+            if not select.select([self.master], [], [], max(0, until - time.monotonic()))[0]:
                 raise AssertionError(f"{pattern!r} did not come; seen {self.seen[-300:]!r}")
             try:
                 self.seen += os.read(self.master, 65536)
@@ -100,7 +101,7 @@ class Live:
                 pass
         except OSError:
             pass
-        same(self.process.wait(20), status, "status of the session")
+        same(self.process.wait(PATIENCE), status, "status of the session")
 
 
 def login_works(place, server):
@@ -127,7 +128,7 @@ def check_kills(tap, place):
         login_works(place, server)
     with tap.case("a session survives kill -9 of the listener: rekeys, resizes, ends with its status"):
         os.kill(listener, signal.SIGKILL)
-        server.process.wait(10)
+        server.process.wait(PATIENCE)
         live.check(3)
         again = place.start([programs.ours("sshd"), "-D", "-e", "-f", place.path(f"sshd_config-{server.port}")], "again.log")
         place.wait_port(server.port, again, "again.log")
@@ -160,12 +161,12 @@ def check_hangup(tap, place):
         for name in "sshd", "sshd-net", "sshd-keys", "sshd-auth":
             os.unlink(f"{folder}/{name}")
         for _ in range(70):     # beyond a nursery's forks: a new one is started from the open file
-            with socket.create_connection(("127.0.0.1", server.port), 10) as s:
+            with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as s:
                 s.recv(8)
         same(clients.ssh(place, programs.foreign("ssh"), server, "true").stdout, b"forced\n", "output")
     with tap.case("SIGTERM ends it and takes the PidFile away"):
         server.process.terminate()
-        same((server.process.wait(10), os.path.exists(pid_file)), (0, False), "status, PidFile")
+        same((server.process.wait(PATIENCE), os.path.exists(pid_file)), (0, False), "status, PidFile")
     shutil.rmtree(folder)
 
 
@@ -256,7 +257,7 @@ def check_random(tap, place, count):
     with tap.case(f"{count} faces have distinct random bytes"):
         server, seen = servers.sshd(place, programs.ours("sshd"), ["LogLevel QUIET"], log="random.log"), set()
         for _ in range(count):
-            with socket.create_connection(("127.0.0.1", server.port), 10) as s:
+            with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as s:
                 s.sendall(b"SSH-2.0-count\r\n")
                 data = b""
                 while b"\n" not in data or len(data) < data.index(b"\n") + 1 + 22:
