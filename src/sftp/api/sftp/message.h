@@ -175,5 +175,10 @@ struct sftp_attrs sftp_attrs_read(struct rd *r);        /* extended attributes a
 
 /* "posix-rename" as -P, -p and -Q know it; SFTP_VERB_COUNT: no such request. */
 enum sftp_verb sftp_verb_find(struct bytes policy_name);
+/* "posix-rename@openssh.com" as the wire knows it; SFTP_VERB_COUNT: no such extension. */
+enum sftp_verb sftp_extension_find(struct bytes name);
+
+/* May a name that a peer sent become the name of something in a folder: not empty, not "." or "..", without '/' and NUL? */
+bool sftp_name_plain(struct bytes name);
 
 #endif
