@@ -23,7 +23,7 @@ struct conn *conn_new(const struct conn_setup *setup)
     c->hostkey_seen = wr_heap(PUBKEY_BLOB_MAX), c->sig_algs_peer = wr_heap(NAME_LIST_MAX);
     c->auth_request = wr_heap(PACKET_MAX), c->auth_text = wr_heap(PACKET_MAX);
     c->auth_alg = wr_heap(256), c->auth_key = wr_heap(PUBKEY_BLOB_MAX);
-    c->kex_deadline_us = UINT64_MAX, c->rekey_at_us = UINT64_MAX;
+    c->kex_deadline_us = UINT64_MAX, c->rekey_at_us = UINT64_MAX, c->gone_at_us = UINT64_MAX;
     wr_text(&c->ident_local, "SSH-2.0-");
     wr_text(&c->ident_local, setup->software);
     if (!c->setup.channels_max || c->setup.channels_max > CHANNELS_MAX) c->setup.channels_max = CHANNELS_MAX;
@@ -176,10 +176,20 @@ static enum err step_ident(struct conn *c, bool *ready)
     return is_server(c) ? begin(c) : ERR_NONE;
 }
 
+/* A peer that is gone may have said more before, so an open question is waited for; but not for ever, as nothing else would end this
+ * connection. A client's questions wait for a person. */
+static bool given_up(struct conn *c)
+{
+    if (!c->in_ended || c->ask == ASK_NONE || !is_server(c)) c->gone_at_us = UINT64_MAX;
+    else if (c->gone_at_us == UINT64_MAX) c->gone_at_us = c->now_us + PEER_GONE_GRACE_US;
+    return c->now_us >= c->gone_at_us;
+}
+
 /* Everything that is due without new input. */
 static enum err step_duties(struct conn *c, struct event *ev)
 {
     if (c->now_us >= c->kex_deadline_us) return ERR_TIMEOUT;
+    if (given_up(c)) return ERR_PEER_GONE;
     if (rekey_due(c) && out_room(c) >= REPLY_MAX) {
         c->rekey_wanted = false;
         trace_add(c, TRACE_REKEY, 0, 0, (struct bytes){0});
@@ -258,7 +268,8 @@ uint64_t conn_deadline(const struct conn *c)
 {
     if (c->stage == STAGE_DEAD) return UINT64_MAX;
     uint64_t rekey = c->stage == STAGE_OPEN && !c->kex_out && !c->kex_in ? c->rekey_at_us : UINT64_MAX;
-    return c->kex_deadline_us < rekey ? c->kex_deadline_us : rekey;
+    uint64_t own = c->kex_deadline_us < rekey ? c->kex_deadline_us : rekey;
+    return c->ask != ASK_NONE && c->gone_at_us < own ? c->gone_at_us : own;
 }
 
 /* ---- answers ---- */

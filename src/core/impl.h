@@ -142,6 +142,7 @@ struct conn {
     struct kex kex;
     struct secret keys[6];                  /* IV, key, MAC: client to server, then server to client */
     uint64_t kex_deadline_us, rekey_at_us;
+    uint64_t gone_at_us;                    /* server: the peer closed while a question is open; it is waited for no longer than that */
     uint8_t session_id[HASH_MAX];
     size_t session_id_len;
     struct wr hostkey_seen;                 /* client: the key accepted at first */

@@ -17,6 +17,7 @@
 #define OUT_CONTROL           65536      /* that part: largest reply plus one reserved reply an open question */
 #define REKEY_QUEUE_MAX       65536      /* control replies that wait for our NEWKEYS */
 #define REKEY_BYTES_MAX       (1ULL << 40) /* never more under one key even where the cipher would allow it */
+#define PEER_GONE_GRACE_US    30000000ULL /* server: how long a question may outlive the peer's end of the connection */
 #define REKEY_PACKETS_MAX     (1U << 31) /* RFC 4344 3.1 */
 
 /* ---- authentication ---- */

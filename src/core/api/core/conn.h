@@ -58,7 +58,8 @@ void conn_free(struct conn *c);                         /* wipes keys and buffer
 
 /* Room to read the socket into; empty while the input is full (call conn_next, consume output, answer). */
 struct span conn_input_reserve(struct conn *c);
-/* n bytes have arrived in it; 0: the peer closed its side. */
+/* n bytes have arrived in it; 0: the peer closed its side. conn_next() then fails with ERR_PEER_GONE when all that came before is dealt
+ * with; a server's open question holds that up for PEER_GONE_GRACE_US at most. */
 void conn_input_commit(struct conn *c, size_t n);
 /* What is to be written to the socket. Valid until the next call on this conn. */
 struct bytes conn_output_peek(const struct conn *c);
