@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <termios.h>
 #include <unistd.h>
 
 #define PIPE_BULK (1 << 20)     /* fs.pipe-max-size of an unprivileged process */
@@ -69,6 +71,16 @@ ssize_t fd_write(int fd, enum pump_fd_kind kind, struct bytes in)
     union { const uint8_t *in; void *out; } unconst = {.in = in.p};   /* iovec serves both directions */
     struct iovec one = {.iov_base = unconst.out, .iov_len = in.n};
     return fd_writev(fd, kind, &one, 1);
+}
+
+bool fd_error_loses(int fd, int error)
+{
+    struct termios t;
+    switch (error) {
+    case EIO: return ioctl(fd, TCGETS, &t) != 0 && errno == ENOTTY;     /* of a terminal: it was hung up */
+    case ENOSPC: case EDQUOT: case EFBIG: case ENOMEM: case ENOBUFS: return true;
+    default: return false;
+    }
 }
 
 void fd_pipe_grow(int fd)

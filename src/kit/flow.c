@@ -108,10 +108,16 @@ static void flow_consumed(const struct flow *f, struct conn *c, size_t n)
     if (!f->orphan && n) chan_consumed(c, f->chan, n);
 }
 
+static void loss_note(struct flow *f, int fd, int error)
+{
+    if (!f->lost && !f->ends.is_pty && fd_error_loses(fd, error)) f->lost = error;
+}
+
 /* The sink's reader is gone (EPIPE, or EIO of a pty): what came for it is dropped, so that the window does not close over the
  * rest of the channel, and an OpenSSH peer is told. */
-static void sink_broken(struct flow *f, struct conn *c, enum stream s)
+static void sink_broken(struct flow *f, struct conn *c, enum stream s, int error)
 {
+    loss_note(f, f->sink[s].fd, error);
     flow_consumed(f, c, f->sink[s].queue.n);
     sink_close(f, s);
     if (s == STREAM_DATA && !f->orphan) chan_eow(c, f->chan);
@@ -163,7 +169,7 @@ static size_t sink_write(struct flow *f, struct conn *c, enum stream s, struct i
             sink->blocked = true;
         } else {
             flow_consumed(f, c, asked);
-            sink_broken(f, c, s);
+            sink_broken(f, c, s, (int)-n);
             return 0;
         }
     }
@@ -196,7 +202,7 @@ bool flow_drain(struct flow *f, struct conn *c, enum stream s)
         } else if (n == -EAGAIN) {
             sink->blocked = true;
         } else {
-            sink_broken(f, c, s);
+            sink_broken(f, c, s, (int)-n);
             moved = true;
         }
     }
@@ -254,6 +260,7 @@ static size_t source_read(struct flow *f, struct source *src, struct iovec *iov,
             break;
         }
         if (n <= 0) {
+            if (n < 0) loss_note(f, src->fd, (int)-n);
             *ended = true;
             break;
         }

@@ -42,6 +42,7 @@ struct flow {
     bool tell_sources;              /* the program was not told yet */
     bool finish;                    /* an empty source has ended */
     bool late;                      /* something waited when the channel closed: the program waits for it */
+    int lost;                       /* the errno that lost data, else 0 */
     bool bulk;                      /* its last read was a large one: comes after the small ones */
     enum pump_fd_kind kind;
     struct pump_ends ends;          /* is_pty, keep_open, hold_eof */
@@ -57,7 +58,7 @@ void flow_free(struct flow *f);
 /* Frees it without closing a descriptor: they go back to the program. */
 void flow_release(struct flow *f);
 
-/* Received data, n views of one stream, to its sink; what would block is copied. ERR_NOMEM. */
+/* Received data, n views of one stream, to its sink; what would block is copied. ERR_NOMEM. `lost` is the caller's to look at. */
 MUST_USE enum err flow_deliver(struct flow *f, struct conn *c, enum stream s, struct iovec *iov, size_t n);
 /* Write what waits. True if it changed anything. */
 bool flow_drain(struct flow *f, struct conn *c, enum stream s);

@@ -47,6 +47,11 @@ int pump_socket_errno(const struct pump *p)
     return p->socket_errno;
 }
 
+int pump_data_errno(const struct pump *p)
+{
+    return p->data_errno;
+}
+
 /* ---- flows ---- */
 
 static struct flow *pump_flow(const struct pump *p, uint32_t chan)
@@ -171,6 +176,7 @@ static bool pump_write(struct pump *p)
             p->out_blocked = true;
         } else {
             p->out_dead = true;         /* go on reading: the peer's last words may say why */
+            if (n != -EPIPE) p->in_ready = p->in_last = true;   /* our own trouble, the peer knows nothing of it: only what is there already */
             if (!p->socket_errno) p->socket_errno = (int)-n;
         }
     }
@@ -198,7 +204,7 @@ static bool pump_read(struct pump *p)
         p->in_ended = true;
         n = 0;
     }
-    p->in_ready = (size_t)n == room.n;
+    p->in_ready = (size_t)n == room.n || p->in_last;
     conn_input_commit(p->conn, (size_t)n);
     pump_moved(p, (size_t)n);
     return true;
@@ -206,12 +212,22 @@ static bool pump_read(struct pump *p)
 
 /* ---- events ---- */
 
+/* A stream with a hole in it must not look whole to anyone: its end is the connection's. */
+MUST_USE static enum err loss_check(struct pump *p, const struct flow *f)
+{
+    if (f->lost == 0) return ERR_NONE;
+    p->data_errno = f->lost;
+    return ERR_SYSTEM;
+}
+
 /* Hand the gathered views to their sink. They were opened in place, and stay where they are until the input is read again. */
 MUST_USE static enum err gather_deliver(struct pump *p)
 {
     size_t n = p->gather_count;
     p->gather_count = 0;
-    return n ? flow_deliver(p->gather_flow, p->conn, p->gather_stream, p->gather, n) : ERR_NONE;
+    if (n == 0) return ERR_NONE;
+    TRY(flow_deliver(p->gather_flow, p->conn, p->gather_stream, p->gather, n));
+    return loss_check(p, p->gather_flow);
 }
 
 MUST_USE static enum err gather_add(struct pump *p, struct flow *f, const struct event *ev)
@@ -388,6 +404,7 @@ enum err pump_next(struct pump *p, const void *mask, struct pump_ready *out)
         if (got) return ERR_NONE;
         moved |= pump_fill(p, &filtered);
         moved |= pump_write(p);
+        for (size_t i = 0; i < p->flow_count; i++) TRY(loss_check(p, p->flows[i]));
         if (filtered != UINT32_MAX) {
             *out = (struct pump_ready){.what = PUMP_FILTERED, .event = {.chan = filtered}};
             return ERR_NONE;

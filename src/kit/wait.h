@@ -24,8 +24,8 @@ struct pump {
     struct conn *conn;
     int fd_in, fd_out;
     enum pump_fd_kind kind;
-    bool in_ready, in_ended, out_blocked, out_dead, trimmed;
-    int socket_errno;
+    bool in_ready, in_last, in_ended, out_blocked, out_dead, trimmed;
+    int socket_errno, data_errno;
     size_t quantum;                 /* bulk bytes that may wait for the socket */
     size_t moved;                   /* bytes since the last poll */
     size_t tell;                    /* flows whose tell_sources is set */

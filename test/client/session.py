@@ -165,6 +165,11 @@ def pipes(tap, s):
         p.stdout.close()
         p.wait(PATIENCE)
         p.stderr.close()
+    with tap.case("standard output without room: 255, and why"):
+        with open("/dev/full", "wb") as full:
+            p = subprocess.run(s.argv("127.0.0.1", "echo x"), stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, env=s.place.env,
+                               timeout=30, check=False)
+        same((p.returncode, b"No space left on device" in p.stderr, p.stderr.count(b"\n")), (255, True, 1), f"status, stderr {p.stderr}")
     with tap.case("standard output closed from the start"):
         p = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *s.argv("127.0.0.1", "echo x; echo y >&2")], stdin=subprocess.DEVNULL, capture_output=True,
                            env=s.place.env, timeout=PATIENCE, check=False)

@@ -202,6 +202,41 @@ static void broken_sink_sends_eow_and_swallows_the_rest(void **state)
     pair_close(e);
 }
 
+/* ssh host cat >/full/disk: what is missing must not end in the status of the whole. */
+static void sink_without_room_fails_the_connection(void **state)
+{
+    (void)state;
+    struct end e[2];
+    struct pump_ready r;
+    int src[2], full = open("/dev/full", O_WRONLY);
+    pair_open(e, WINDOW, 1, PUMP_FD_SOCKET);
+    pipe_open(src);
+    const struct pump_ends from = {.sink = -1, .sink_err = -1, .source = src[0], .source_err = -1};
+    const struct pump_ends to = {.sink = full, .sink_err = -1, .source = -1, .source_err = -1};
+    assert_int_equal(pump_attach(e[0].p, 0, &from), ERR_NONE);
+    assert_int_equal(pump_attach(e[1].p, 0, &to), ERR_NONE);
+    assert_int_equal(write(src[1], "data", 4), 4);
+    turn(&e[0], 2);
+    assert_int_equal(pump_next(e[1].p, NULL, &r), ERR_SYSTEM);
+    assert_int_equal(pump_data_errno(e[1].p), ENOSPC);
+    close(src[1]);
+    pair_close(e);
+}
+
+/* A directory for a file: no read of it works, and nobody waits for more. */
+static void source_that_fails_for_good_ends(void **state)
+{
+    (void)state;
+    struct end e[2];
+    pair_open(e, WINDOW, 1, PUMP_FD_SOCKET);
+    const struct pump_ends from = {.sink = -1, .sink_err = -1, .source = open("/", O_RDONLY), .source_err = -1};
+    assert_int_equal(pump_attach(e[0].p, 0, &from), ERR_NONE);
+    turn_both(e, 3);
+    assert_int_equal(e[1].eofs, 1);
+    assert_int_equal(pump_data_errno(e[0].p), 0);
+    pair_close(e);
+}
+
 /* `ssh host yes | head` ends only if the far side stops its program: the pipe is closed, the program gets SIGPIPE. */
 static void peers_eow_closes_the_source(void **state)
 {
@@ -462,6 +497,8 @@ int main(void)
         cmocka_unit_test(a_finished_source_ends_when_it_is_empty),
         cmocka_unit_test(pty_end_is_eof_and_pty_is_not_closed_by_the_peers_eof),
         cmocka_unit_test(broken_sink_sends_eow_and_swallows_the_rest),
+        cmocka_unit_test(sink_without_room_fails_the_connection),
+        cmocka_unit_test(source_that_fails_for_good_ends),
         cmocka_unit_test(peers_eow_closes_the_source),
         cmocka_unit_test(stalled_sink_keeps_no_more_than_the_window),
         cmocka_unit_test(closed_channel_still_writes_what_it_got),

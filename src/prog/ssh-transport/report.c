@@ -98,6 +98,8 @@ void report_failure(struct transport *t, enum err e)
         m.system_error = (uint32_t)system_error;
     if (t->pump && pump_socket_errno(t->pump))
         m.system_error = (uint32_t)pump_socket_errno(t->pump);
+    if (e == ERR_SYSTEM && t->pump && pump_data_errno(t->pump))
+        m.system_error = (uint32_t)pump_data_errno(t->pump);
     if (t->conn) {
         const struct conn_facts *f = conn_facts(t->conn);
         m.by_peer = f->failure_by_peer;

@@ -37,7 +37,7 @@ static NORETURN void gone(const struct cm_failed *f)
             say(CONF_LOG_ERROR, "client_loop: send disconnect: %s", strerror((int)f->system_error));
         if (ui.exit_known)
             leave(ui.exit_status);
-        say(CONF_LOG_INFO, reset ? "Connection to %.64s closed." : "Connection to %.64s closed by remote host.", ui.conf->hostname);
+        say(CONF_LOG_ERROR, reset ? "Connection to %.64s closed." : "Connection to %.64s closed by remote host.", ui.conf->hostname);
         if (!reset && ui.pty)
             say(CONF_LOG_INFO, "Connection to %.64s closed.", ui.conf->hostname);
         leave(EXIT_OWN_ERROR);
@@ -79,6 +79,8 @@ void failed(const struct cm_failed *f)
         fatal("Unable to negotiate with %s: %s. Their offer: %s", peer(), match, show(f->offer));
     if (e == ERR_TIMEOUT && ui.state == CM_AT_SESSION)
         fatal("Timeout, server %s not responding.", ui.conf->hostname);
+    if (e == ERR_SYSTEM && ui.state == CM_AT_SESSION)
+        fatal("client_loop: data: %s", strerror((int)f->system_error));
     if (e == ERR_VERSION || f->ident_peer.n == 0)
         ident(f);
     if (e == ERR_MAC)

@@ -82,6 +82,8 @@ void pump_flush(struct pump *p);
 bool pump_linger(struct pump *p, uint64_t until_us, const void *mask);
 /* Why the connection broke (ECONNRESET, ...); 0: it did not, or the peer closed it in order. */
 int pump_socket_errno(const struct pump *p);
+/* Why a descriptor of a channel lost data (ENOSPC, EIO of a disk, ENOMEM), after which pump_next() fails with ERR_SYSTEM; else 0. */
+int pump_data_errno(const struct pump *p);
 
 /* Monotonic microseconds. */
 uint64_t pump_now_us(void);
