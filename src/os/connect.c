@@ -75,18 +75,18 @@ static bool bind_source(int fd, const struct connect_plan *plan, int family)
     return ok;
 }
 
-/* connect(2) with a limit in time; the descriptor is left blocking. 0 or an errno. */
+/* connect(2) with a limit in time (0: the kernel's); the descriptor is left blocking. 0 or an errno. Interrupted, it goes on by itself,
+ * and its outcome is waited for. */
 static int connect_within(int fd, const struct sockaddr *addr, socklen_t n, uint64_t deadline_ms)
 {
-    if (deadline_ms == 0)
-        return connect(fd, addr, n) == 0 ? 0 : errno;
-    int flags = fcntl(fd, F_GETFL);
-    fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    int flags = deadline_ms == 0 ? 0 : fcntl(fd, F_GETFL);
+    if (flags < 0 || (deadline_ms != 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0))
+        return errno;
     int code = connect(fd, addr, n) == 0 ? 0 : errno;
     while (code == EINPROGRESS || code == EINTR) {
-        uint64_t now = now_ms();
+        uint64_t now = deadline_ms == 0 ? 0 : now_ms();
         struct pollfd p = {.fd = fd, .events = POLLOUT};
-        int got = now >= deadline_ms ? 0 : poll(&p, 1, (int)(deadline_ms - now));
+        int got = deadline_ms == 0 ? poll(&p, 1, -1) : now >= deadline_ms ? 0 : poll(&p, 1, (int)(deadline_ms - now));
         socklen_t len = sizeof code;
         if (got == 0)
             code = ETIMEDOUT;
@@ -95,7 +95,8 @@ static int connect_within(int fd, const struct sockaddr *addr, socklen_t n, uint
         else if (errno != EINTR)
             code = errno;
     }
-    fcntl(fd, F_SETFL, flags);
+    if (deadline_ms != 0)
+        (void)fcntl(fd, F_SETFL, flags);
     return code;
 }
 

@@ -72,8 +72,11 @@ enum err message_recv(int sock, void *buf, size_t cap, bool wait, struct message
     union control control;
     struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof control.room};
     struct message in = {0};
-    ssize_t n = recvmsg(sock, &m, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return ERR_AGAIN;
+    ssize_t n;
+    do {
+        n = recvmsg(sock, &m, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
+    } while (n < 0 && errno == EINTR);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return ERR_AGAIN;
     if (n < 0 && errno == ECONNRESET) return ERR_PEER_GONE;
     if (n < 0) return ERR_SYSTEM;
     control_take(&m, &in);

@@ -194,6 +194,7 @@ enum err cm_send(int fd, enum cm_type type, const void *body, const int *fds, si
     while (got < 0 && errno == EINTR);
     int keep = errno;
     wipe(buf, n);       /* passwords and signatures pass here */
+    errno = keep;
     if (got < 0)
         return keep == EPIPE || keep == ECONNRESET ? ERR_PEER_GONE : ERR_SYSTEM;
     return ERR_NONE;

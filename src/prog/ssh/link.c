@@ -42,7 +42,9 @@ static NORETURN void transport_gone(void)
 void link_send(enum cm_type type, const void *body, const int *fds, size_t fd_count)
 {
     enum err e = cm_send(ui.ctl, type, body, fds, fd_count);
-    if (e == ERR_TOO_LONG || e == ERR_NOSPACE)
+    if (e == ERR_SYSTEM)
+        fatal("ssh-transport: %s: %m", cm_name(type));
+    if (e != ERR_NONE && e != ERR_PEER_GONE)
         fatal("%s: %s", cm_name(type), err_text(e));
     /* If it is gone, what it said last is still to be read. */
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -57,7 +58,9 @@ void say(int level, const char *fmt, ...)
 void fatal(const char *fmt, ...)
 {
     va_list ap;
+    int keep = errno;       /* for %m */
     tty_restore();
+    errno = keep;
     va_start(ap, fmt);
     line(CONF_LOG_FATAL, fmt, ap);
     va_end(ap);

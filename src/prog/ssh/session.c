@@ -76,10 +76,12 @@ static int stdio_open(int fd, int *kind)
     struct stat st;
     char path[32];
     int flags = fcntl(fd, F_GETFL);
-    if (flags < 0 || fstat(fd, &st) != 0) {     /* closed: as if empty */
+    if (flags < 0 && errno == EBADF) {          /* closed: as if empty */
         *kind = KIND_NONBLOCK;
         return open("/dev/null", O_RDWR | O_CLOEXEC);
     }
+    if (flags < 0 || fstat(fd, &st) != 0)
+        return -1;
     *kind = S_ISSOCK(st.st_mode) ? KIND_SOCKET : S_ISREG(st.st_mode) ? KIND_NONBLOCK : KIND_BLOCKING;
     if (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)) {
         snprintf(path, sizeof path, "/proc/self/fd/%d", fd);

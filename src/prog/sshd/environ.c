@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The environment of a session: what a client may send, and what a session gets. */
+#include <errno.h>
 #include <limits.h>
 #include <paths.h>
 #include <stdarg.h>
@@ -152,6 +153,7 @@ static char *text_read(const char *path, const struct account *a)
     if (!text) die_nomem();
     while (n < FILE_BYTES_MAX) {
         ssize_t got = read(fd, text + n, FILE_BYTES_MAX - n);
+        if (got < 0 && errno == EINTR) continue;
         if (got <= 0) break;
         n += (size_t)got;
     }

@@ -199,7 +199,11 @@ static void lines_fill(struct lines *l)
         l->end -= l->start;
         l->start = 0;
     }
-    ssize_t n = l->total < KEYS_FILE_MAX ? read(l->fd, l->buf + l->end, LINES_BUF - l->end) : 0;
+    ssize_t n = 0;
+    do {
+        if (l->total < KEYS_FILE_MAX) n = read(l->fd, l->buf + l->end, LINES_BUF - l->end);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0) l->end = 0;          /* a line that could not be read whole is none */
     if (n <= 0) {
         l->ended = true;
         return;

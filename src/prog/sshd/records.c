@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Texts and books around a login that belong to no session. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ char *banner_read(const struct sshd_conf *conf)
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) text = calloc(1, BANNER_MAX + 1);
     for (size_t n = 0; text && n < BANNER_MAX;) {
         ssize_t got = read(fd, text + n, BANNER_MAX - n);
+        if (got < 0 && errno == EINTR) continue;
         if (got <= 0) break;
         n += (size_t)got;
     }

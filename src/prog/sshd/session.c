@@ -97,7 +97,10 @@ static enum err child_start(const struct session_spec *spec, const struct sessio
     pid_t pid = fork();
     if (pid < 0) return ERR_SYSTEM;
     if (pid == 0) {
-        if (spawn_keep_fds(keep, to_warden >= 0 ? 4 : 3) != ERR_NONE) _exit(1);
+        if (spawn_keep_fds(keep, to_warden >= 0 ? 4 : 3) != ERR_NONE) {
+            if (std[2] >= 0) dprintf(std[2], "sshd: cannot set up the session: %s\n", strerror(errno));
+            _exit(1);
+        }
         spawn_signals_default();
         session_child(spec, plan);
     }

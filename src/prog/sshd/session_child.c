@@ -59,6 +59,7 @@ static bool file_out(const char *path, int to)
     size_t left = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? TEXT_FILE_MAX : 0;
     while (left > 0) {
         ssize_t n = read(fd, buf, left < sizeof buf ? left : sizeof buf);
+        if (n < 0 && errno == EINTR) continue;
         if (n <= 0 || !text_out(to, buf, (size_t)n)) break;
         left -= (size_t)n;
     }
@@ -232,8 +233,12 @@ void session_child(const struct session_spec *spec, const struct session_plan *p
     struct session_go go = {0};
     rights_take(spec);
     if (spec->pty) {
-        if (terminal_stand(spec->pty, &report, &go) != ERR_NONE) _exit(1);
+        if (terminal_stand(spec->pty, &report, &go) != ERR_NONE) {
+            say("sshd: cannot set up the terminal\n");
+            _exit(1);
+        }
     } else if (setsid() < 0) {
+        say("sshd: cannot start a session: %s\n", strerror(errno));
         _exit(1);
     }
     nologin_obey(spec);

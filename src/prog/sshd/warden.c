@@ -52,8 +52,11 @@ NORETURN static void face_gone(struct warden *w)
 
 void warden_say(struct warden *w, const void *msg, const int *fds, size_t fd_count)
 {
-    /* A face that is going away has its BYE on the line: it is read next. */
-    (void)!say_send(w->chan, msg, fds, fd_count);
+    /* A face that is going away has its BYE on the line: it is read next. One that waits for what it will not get waits forever. */
+    enum err e = say_send(w->chan, msg, fds, fd_count);
+    if (e == ERR_NONE || e == ERR_PEER_GONE) return;
+    log_line(LOG_LEVEL_ERROR, "cannot answer a connection's process: %s", e == ERR_SYSTEM ? strerror(errno) : err_text(e));
+    warden_exit(w, WARDEN_FATAL);
 }
 
 unsigned warden_patience_ms(const struct warden *w, unsigned most)

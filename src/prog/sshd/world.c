@@ -33,6 +33,7 @@ static enum err read_file(void *ctx, const char *path, unsigned flags, struct wr
     else if ((flags & CONF_READ_CHECK_OWNER) && !trusted(&st)) e = ERR_DENIED;
     for (size_t n = 0; e == ERR_NONE;) {
         ssize_t got = read(fd, block, sizeof block);
+        if (got < 0 && errno == EINTR) continue;
         if (got < 0) e = ERR_SYSTEM;
         if (got <= 0) break;
         n += (size_t)got;
