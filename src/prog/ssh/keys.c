@@ -33,6 +33,8 @@ static bool write_all(int fd, struct bytes b)
 {
     while (b.n > 0) {
         ssize_t n = write(fd, b.p, b.n);
+        if (n < 0 && errno == EINTR)
+            continue;
         if (n <= 0)
             return false;
         b.p += n, b.n -= (size_t)n;
@@ -44,6 +46,8 @@ static bool read_all(int fd, uint8_t *p, size_t n)
 {
     while (n > 0) {
         ssize_t got = read(fd, p, n);
+        if (got < 0 && errno == EINTR)
+            continue;
         if (got <= 0)
             return false;
         p += got, n -= (size_t)got;
@@ -165,6 +169,18 @@ static void file_keys(void)
     }
 }
 
+/* What was not taken out of it goes with it. */
+static void list_free(struct identity *i)
+{
+    while (i) {
+        struct identity *next = i->next;
+        pubkey_free(i->pub);
+        free(i->path);
+        free(i);
+        i = next;
+    }
+}
+
 /* Agent keys that a file names come first in the files' order, then the agent's others, then files the agent lacks. */
 static struct identity *in_order(struct identity *agent, struct identity *files)
 {
@@ -176,6 +192,8 @@ static struct identity *in_order(struct identity *agent, struct identity *files)
                 a->explicit_file = f->explicit_file;
                 free(a->path);
                 a->path = f->path;
+                f->path = NULL;
+                break;
             }
     for (int round = 0; round < 3; round++)
         for (struct identity *i = round == 2 ? files : agent, *next; i; i = next) {
@@ -188,11 +206,15 @@ static struct identity *in_order(struct identity *agent, struct identity *files)
                 fatal("out of memory");
             *copy = *i;
             copy->next = NULL;
+            i->pub = NULL;
+            i->path = NULL;
             *end = copy;
             end = &copy->next;
         }
     for (struct identity *i = out; i; i = i->next)
         i->tried = false;
+    list_free(agent);
+    list_free(files);
     return out;
 }
 
@@ -219,7 +241,9 @@ struct identity *identities_load(void)
         agent_bind();
         agent_keys();
     }
-    ordered = in_order(list, files);
+    ordered = in_order(list, files);    /* which takes both */
+    list = NULL;
+    list_end = &list;
     return ordered;
 }
 
