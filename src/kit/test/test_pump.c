@@ -223,20 +223,6 @@ static void sink_without_room_fails_the_connection(void **state)
     pair_close(e);
 }
 
-/* A directory for a file: no read of it works, and nobody waits for more. */
-static void source_that_fails_for_good_ends(void **state)
-{
-    (void)state;
-    struct end e[2];
-    pair_open(e, WINDOW, 1, PUMP_FD_SOCKET);
-    const struct pump_ends from = {.sink = -1, .sink_err = -1, .source = open("/", O_RDONLY), .source_err = -1};
-    assert_int_equal(pump_attach(e[0].p, 0, &from), ERR_NONE);
-    turn_both(e, 3);
-    assert_int_equal(e[1].eofs, 1);
-    assert_int_equal(pump_data_errno(e[0].p), 0);
-    pair_close(e);
-}
-
 /* `ssh host yes | head` ends only if the far side stops its program: the pipe is closed, the program gets SIGPIPE. */
 static void peers_eow_closes_the_source(void **state)
 {
@@ -498,7 +484,6 @@ int main(void)
         cmocka_unit_test(pty_end_is_eof_and_pty_is_not_closed_by_the_peers_eof),
         cmocka_unit_test(broken_sink_sends_eow_and_swallows_the_rest),
         cmocka_unit_test(sink_without_room_fails_the_connection),
-        cmocka_unit_test(source_that_fails_for_good_ends),
         cmocka_unit_test(peers_eow_closes_the_source),
         cmocka_unit_test(stalled_sink_keeps_no_more_than_the_window),
         cmocka_unit_test(closed_channel_still_writes_what_it_got),
