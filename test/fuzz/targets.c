@@ -21,6 +21,8 @@ const struct fuzz_target fuzz_targets[] = {
     {"priv_warden", fuzz_priv_warden, NULL},
     {"priv_client", fuzz_priv_client, NULL},
     {"face_conf", fuzz_face_conf, NULL},
+    {"sftp_server", fuzz_sftp_server, seed_sftp_server},
+    {"sftp_client", fuzz_sftp_client, seed_sftp_client},
     {NULL, NULL, NULL},
 };
 

@@ -45,5 +45,10 @@ void fuzz_text(struct bytes in);
 void fuzz_priv_warden(struct bytes in);
 void fuzz_priv_client(struct bytes in);
 void fuzz_face_conf(struct bytes in);
+/* sftp.c */
+void fuzz_sftp_server(struct bytes in);
+void fuzz_sftp_client(struct bytes in);
+bool seed_sftp_server(unsigned i, struct wr *out);
+bool seed_sftp_client(unsigned i, struct wr *out);
 
 #endif
