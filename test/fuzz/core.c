@@ -126,6 +126,10 @@ static void feed_raw(struct conn *c, struct bytes in, size_t piece)
         at += n;
         crank(c, (unsigned)at);
     }
+}
+
+static void feed_end(struct conn *c)
+{
     conn_input_commit(c, 0);
     crank(c, 0);
 }
@@ -136,7 +140,10 @@ void fuzz_ident(struct bytes in)
     const struct duo_plan plan = {.seed = 3, .algs = duo_algs(NULL, &cipher_aes128_gcm, NULL), .login = "p", .channels = 1};
     if (in.n < 1) return;
     struct duo *d = duo_new(&plan);
-    if (d) feed_raw(d->side[in.p[0] & 1].c, (struct bytes){in.p + 1, in.n - 1}, 1 + (size_t)(in.p[0] >> 1) * 8);
+    if (d) {
+        feed_raw(d->side[in.p[0] & 1].c, (struct bytes){in.p + 1, in.n - 1}, 1 + (size_t)(in.p[0] >> 1) * 8);
+        feed_end(d->side[in.p[0] & 1].c);
+    }
     duo_free(d);
 }
 
@@ -214,7 +221,11 @@ void fuzz_packets(struct bytes in)
     struct duo *d = duo_new(&plan);
     if (d) {
         (void)duo_run_plain(d);                     /* stands still with the command running */
-        feed_raw(d->side[how >> 2 & 1].c, (struct bytes){in.p + 1, in.n - 1}, how & 0x80 ? 7 : 65536);
+        static const uint8_t more[PACKET_MAX + 8];
+        struct conn *c = d->side[how >> 2 & 1].c;
+        feed_raw(c, (struct bytes){in.p + 1, in.n - 1}, how & 0x80 ? 7 : 65536);
+        if (cls == 4) feed_raw(c, (struct bytes){more, sizeof(more)}, 65536);     /* a bad packet in CBC has its end that far away */
+        feed_end(c);
     }
     duo_free(d);
 }
