@@ -310,7 +310,7 @@ static void sent_log(const struct sftp_result *r)
 {
     if (r->kind != SFTP_STATUS) return;
     bool good = r->status == SSH_FX_OK || r->status == SSH_FX_EOF;
-    log_line(good ? LOG_LEVEL_VERBOSE + 1 : LOG_LEVEL_INFO, "sent status %s", sftp_status_text(r->status));
+    if (!good || log_level() > LOG_LEVEL_VERBOSE) log_line(LOG_LEVEL_INFO, "sent status %s", sftp_status_text(r->status));
 }
 
 void files_do(struct files *f, const struct sftp_op *op, const int fds[2], struct sftp_result *out, int *fd)

@@ -21,4 +21,12 @@ MUST_USE static inline enum err hash_digest(const struct hash_alg *alg, struct b
     return alg->digest(alg, &data, 1, out);
 }
 
+/* In pieces. start: NULL: out of memory, or the library has no such hash. end: into out[0..alg->len); it frees the run, whatever it returns, as
+ * does drop (NULL is fine). */
+struct hash_run;
+struct hash_run *hash_start(const struct hash_alg *alg);
+MUST_USE enum err hash_add(struct hash_run *run, struct bytes data);
+MUST_USE enum err hash_end(struct hash_run *run, uint8_t *out);
+void hash_drop(struct hash_run *run);
+
 #endif
