@@ -173,7 +173,7 @@ def result(total):
         return f"**failed**: {total.failed} of {total.failed + total.passed + total.skipped}: {failures}".replace("|", "/")
     if not total.passed:
         return "not run: skipped"
-    return f"passed, {total.passed} cases" + (f", {total.skipped} skipped" if total.skipped else "")
+    return f"passed, {total.passed} case{'s' * (total.passed != 1)}" + (f", {total.skipped} skipped" if total.skipped else "")
 
 
 def page_rows(text):

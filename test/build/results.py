@@ -42,7 +42,7 @@ def check_page(tap, folder):
 def check_results(tap):
     for name, out, returncode, want in (
             ("all passed", "ok 1 - a\nok 2 - b\n1..2\n", 0, "passed, 2 cases"),
-            ("one skipped", "ok 1 - a\nok 2 - b # SKIP no peer\n1..2\n", 0, "passed, 1 cases, 1 skipped"),
+            ("one skipped", "ok 1 - a\nok 2 - b # SKIP no peer\n1..2\n", 0, "passed, 1 case, 1 skipped"),
             ("one failed", "ok 1 - a\nnot ok 2 - b | c\n1..2\n", 1, "**failed**: 1 of 2: 2 - b / c"),
             ("crashed after the first", "ok 1 - a\n1..2\n", -11, "**failed**: 1 of 2: 1 of 2 planned cases (exit status -11)"),
             ("nothing ran", "1..0 # SKIP needs root\n", 0, "not run: skipped")):
