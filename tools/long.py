@@ -61,18 +61,18 @@ def fuzz_parts():
 
 
 SIM = [
-    ("cuts", "wire cut at every byte, both directions, four cipher classes", "{n} sessions"),
-    ("flips", "every bit of a login and exec dialogue turned, both directions, four cipher classes", "{n} sessions"),
-    ("splits", "wire split at every byte, both directions, four cipher classes", "{n} sessions"),
+    ("cuts", "wire cut at every byte, both directions, each cipher class", "{n} sessions"),
+    ("flips", "every bit of a login and exec dialogue turned, both directions, each cipher class", "{n} sessions"),
+    ("splits", "wire split at every byte, both directions, each cipher class", "{n} sessions"),
     ("rekeys", "rekey at every packet, by client, server, both", "{n} rekeys"),
     ("opens", "40 channel opens outstanding through rekeys", "{n} sessions"),
     ("schedules", "sessions of random shape, wires that split, merge, delay", "{n} sessions"),
-    ("bulk", "two-way bulk, full windows, short wires, rekeys", "2 channels, 200 MiB each way, four cipher classes"),
+    ("bulk", "two-way bulk, full windows, short wires, rekeys", "2 channels, 200 MiB each way, each cipher class"),
 ]
 COUNTED = {"rekeys": r"\d+(?= of )", "opens": r"\d+(?= sessions)", "schedules": r"\d+(?= sessions)"}
 OTHERS = [
     Part("faces", "distinct random bytes of faces, and what the server survives", "{n} faces", strict("server-survive"), r"\d+(?= faces)"),
-    Part("mitm", "drop, repeat, swap, inject at every packet, four cipher classes, around a rekey; every pair", "{n} schedules",
+    Part("mitm", "drop, repeat, swap, inject at every packet, each cipher class, around a rekey; every pair", "{n} schedules",
          strict("mitm") + strict("mitm-terrapin"), r"\d+(?= schedules)"),
     Part("allocations", "each allocation of a login and session fails, once and for good; leaks in the asan build", "{n} sessions",
          both("failwalk")),

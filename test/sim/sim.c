@@ -305,7 +305,7 @@ static void flipped(void)
         for (int from = 0; from < 2; from++) {
             uint64_t bits = clean->side[from].out.written * 8;
             unsigned bad = 0, runs = 0;
-            for (uint64_t bit = seed % 7; bit < bits; bit += whole ? 1 : quick ? 97 : 9, runs++) {
+            for (uint64_t bit = whole ? 0 : seed % 7; bit < bits; bit += whole ? 1 : quick ? 97 : 9, runs++) {
                 const char *w = flip_once(&plan, clean, (enum role)from, bit / 8, (uint8_t)(1 << bit % 8));
                 if (w) printf("# bit %llu: %s\n", (unsigned long long)bit, w), bad++;
             }
