@@ -36,6 +36,7 @@ enum err on_debug(struct conn *c, struct rd *r, struct event *ev)
     return ERR_NONE;
 }
 
+/* Some clients (paramiko) ask again before each further try to log in; RFC 4253 10 does not forbid it, and it changes nothing. */
 enum err on_service_request(struct conn *c, struct rd *r, struct event *ev)
 {
     (void)ev;

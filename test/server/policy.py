@@ -1,11 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
 """Who gets in, who does not, and the lines that others read of it: methods, limits, penalties (INVENTORY 2.9, TRUST T08, T15)."""
+import contextlib
 import os
 import re
 import socket
 import sys
 import time
+
+import paramiko
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
@@ -82,6 +85,14 @@ def check_lines(tap, place):
         same(with_password(place, server, "x", user="nosuchone").returncode != 0, True, "refused")
         expect_log(place, server, rf"Invalid user nosuchone from {PORT}", rf"Failed password for invalid user nosuchone from {PORT} ssh2",
                    rf"Connection closed by invalid user nosuchone {PORT} \[preauth\]")
+    with tap.case("a client that asks for the login service again before each try (paramiko)"):
+        with contextlib.closing(paramiko.Transport(("127.0.0.1", server.port))) as t:
+            t.start_client(timeout=PATIENCE)
+            for word in "wrong", "wrong again":
+                with contextlib.suppress(paramiko.AuthenticationException):
+                    t.auth_password(U, word)
+            t.auth_password(U, room.PASSWORD)
+            same(t.is_authenticated(), True, "logged in at the third try")
     with tap.case("a name made to forge a line stays one line"):
         debian(place, server, user="x\\nAccepted password for root from 1.2.3.4 port 5 ssh2")
         same(re.findall(r"(?m)^Accepted password for root", log_of(place, server)), [], "forged lines")
