@@ -7,82 +7,29 @@ client says why in a line and ends with 255; nothing crashes, hangs or stays beh
 In a test run it is a fair share of the calls, picked by NACRE_SEED, which is printed; with NACRE_LONG every one.
 """
 import ctypes
-import mmap
 import os
 import random
-import shutil
-import signal
 import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 import clients  # noqa: E402
+import failing  # noqa: E402
 import programs  # noqa: E402
 import room  # noqa: E402
 import servers  # noqa: E402
-from place import Place, die_with_parent  # noqa: E402
+from failing import EINTR, MODES, PROGRAMS, SHORT  # noqa: E402
+from place import Place  # noqa: E402
 from tap import Tap, same, wait_for  # noqa: E402
 
-MODULE = os.environ.get("NACRE_FAIL", "")
 SEED = int(os.environ.get("NACRE_SEED") or time.time())
 LONG = bool(os.environ.get("NACRE_LONG"))
 SHARE = 100          # failures tried in a test run for each kind of login, of about 1000
-PROGRAMS = ["ssh", "ssh-transport", "sshd", "sshd-net", "sshd-keys", "sshd-auth"]
 ROLES = {("ssh", 0): "ssh", ("ssh", 1): "ssh starting its transport", ("ssh-transport", 0): "ssh's transport", ("sshd", 0): "listener",
          ("sshd", 1): "warden", ("sshd", 2): "session before its shell", ("sshd-net", 0): "nursery", ("sshd-net", 1): "face and verifier",
          ("sshd-keys", 0): "keys"}
-DEPTHS, LOG_MAX = 3, 2048
-MODES = {1: "is interrupted", 2: "does one byte", 3: "fails", 4: "loses its descriptors"}
-EINTR, SHORT, FAIL, NO_FDS = MODES
 DATA = random.Random(1).randbytes(150000)
-
-
-class Control(ctypes.Structure):
-    _fields_ = [("folder", ctypes.c_char * 256), ("armed", ctypes.c_int32), ("program", ctypes.c_int32), ("depth", ctypes.c_int32),
-                ("at", ctypes.c_int32), ("mode", ctypes.c_int32), ("fired", ctypes.c_int32),
-                ("count", ctypes.c_int32 * DEPTHS * len(PROGRAMS)), ("log", ctypes.c_uint8 * LOG_MAX * DEPTHS * len(PROGRAMS))]
-
-
-class Module:
-    """The failing module, loaded into everything in this room that starts from now on."""
-
-    def __init__(self, place):
-        self.path = shutil.copy(MODULE, place.path("fail-calls.so"))
-        os.chmod(self.path, 0o755)
-        library = ctypes.CDLL(self.path)
-        library.fail_call_name.restype = ctypes.c_char_p
-        self.name = lambda call: library.fail_call_name(call).decode()
-        self.ways = library.fail_call_ways
-        self.file = open(f"{self.path}.ctl", "w+b")  # noqa: SIM115: as long as the module
-        os.chmod(self.file.name, 0o600)
-        self.file.truncate(ctypes.sizeof(Control))
-        self.control = Control.from_buffer(mmap.mmap(self.file.fileno(), ctypes.sizeof(Control)))
-        self.control.folder = f"{os.path.dirname(os.path.realpath(programs.ours('sshd')))}/".encode()
-        with open("/etc/ld.so.preload", "w", encoding="ascii") as f:
-            f.write(self.path + "\n")
-
-    def arm(self, program=-1, depth=0, at=0, mode=0):
-        c = self.control
-        ctypes.memset(ctypes.addressof(c.count), 0, ctypes.sizeof(c.count))
-        c.program, c.depth, c.at, c.mode, c.fired = program, depth, at, mode, 0
-        c.armed = 1
-
-    def disarm(self):
-        """The call that failed, by name, or None."""
-        c = self.control
-        c.armed = 0
-        return self.name(c.fired - 1) if c.fired else None
-
-    def modes(self, call):
-        ways = self.ways(call)
-        return [EINTR] * (ways & 1) + [SHORT] * (ways >> 1 & 1) + [FAIL] * (ways >> 2 & 1) + [NO_FDS] * (self.name(call) == "recvmsg")
-
-    def points(self):
-        """(program, depth, number, mode) for each call that was counted and each way in which it may fail."""
-        c = self.control
-        return [(p, d, n + 1, mode) for p in range(len(PROGRAMS)) for d in range(DEPTHS) for n in range(min(c.count[p][d], LOG_MAX))
-                for mode in self.modes(c.log[p][d][n])]
 
 
 def tree(pid):
@@ -246,14 +193,14 @@ def main():
     if not room.enter() or os.geteuid() != 0:
         tap.skip("failing system calls in a login", "needs root and a mount namespace")
         tap.end()
-    if not os.path.exists(MODULE):
+    if not os.path.exists(failing.MODULE):
         tap.skip("failing system calls in a login", "NACRE_FAIL names no module")
         tap.end()
     own_books()
     ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: what is left over comes to us
     tap.note(f"NACRE_SEED={SEED}")
     with Place() as place:
-        module = Module(place)
+        module = failing.Module(place)
         for on_terminal in False, True:
             walk_logins(tap, Walk(place, module, on_terminal))
     tap.end()

@@ -165,8 +165,9 @@ static void too_many(struct warden *w)
 }
 
 /* The answer to a failure leaves after a time that depends on the user's name and a secret, so that what the check cost cannot be
- * seen; the next multiple if that is over already. Success never waits. */
-static void failure_wait(const struct warden *w, uint64_t began_us)
+ * seen; the next multiple if that is over already. Success never waits. "none", which most clients send first, checks nothing, but looks the
+ * name up, and that takes longer for one that nobody has: it waits, too, a little. */
+static void failure_wait(const struct warden *w, bool none, uint64_t began_us)
 {
     uint8_t hash[32];
     const struct bytes name = bytes_str(w->user);
@@ -174,7 +175,7 @@ static void failure_wait(const struct warden *w, uint64_t began_us)
     memcpy(text, &w->server->delay_secret, sizeof w->server->delay_secret);
     memcpy(text + sizeof w->server->delay_secret, name.p, name.n < 256 ? name.n : 256);
     sha256_sum(bytes_of(text, sizeof text), hash);
-    uint64_t step = 5000 + get_u32(hash) % 4000, spent = clock_us() - began_us, until = step;
+    uint64_t step = none ? 1000 + get_u32(hash) % 800 : 5000 + get_u32(hash) % 4000, spent = clock_us() - began_us, until = step;
     while (until < spent) until *= 2;
     const struct timespec t = {.tv_nsec = (long)(until - spent) * 1000};
     nanosleep(&t, NULL);
@@ -215,7 +216,7 @@ static void finish(struct warden *w, const struct outcome *o, uint64_t began_us)
     } else if (o->go_on == SAY_AUTH_NO) {
         if (!none || w->attempts > 1) w->failures++;
         outcome_log(w, o, "Failed");
-        if (!none) failure_wait(w, began_us);
+        failure_wait(w, none, began_us);
         if (w->failures >= w->conf->max_auth_tries || w->attempts >= ATTEMPTS_MAX) {
             too_many(w);
             return;
