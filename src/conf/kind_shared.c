@@ -170,5 +170,17 @@ static void channel_timeout_dump(const struct option *o, const void *conf, struc
     wr_text(out, t->n ? "\n" : " none\n");
 }
 
+uint32_t conf_channel_timeout_s(const struct conf_channel_timeouts *t, const char *type, const char *also)
+{
+    bool global = strcmp(type, "global") == 0;
+    for (size_t i = 0; i < t->n; i++) {
+        struct bytes pattern = bytes_str(t->v[i].pattern);
+        bool fits = global ? strcmp(t->v[i].pattern, type) == 0 : pattern_match(bytes_str(type), pattern);
+        if (!fits && also) fits = pattern_match(bytes_str(also), pattern);
+        if (fits) return t->v[i].time_s < UINT32_MAX ? (uint32_t)t->v[i].time_s : UINT32_MAX;
+    }
+    return 0;
+}
+
 const struct kind kind_channel_timeout = {.size = sizeof(struct conf_channel_timeouts), .parse = channel_timeout_parse,
                                           .dump = channel_timeout_dump};

@@ -188,6 +188,13 @@ static enum err compress_renew(struct conn *c, struct direction *d, const struct
     return d->compress ? ERR_NONE : ERR_NOMEM;
 }
 
+static void bytes_max_set(const struct conn *c, struct direction *d)
+{
+    const struct cipher_alg *ca = d->cipher_alg;
+    d->bytes_max = ca->rekey_bytes && ca->rekey_bytes < REKEY_BYTES_MAX ? ca->rekey_bytes : REKEY_BYTES_MAX;
+    if (c->setup.rekey_bytes && c->setup.rekey_bytes < d->bytes_max) d->bytes_max = c->setup.rekey_bytes;
+}
+
 static enum err direction_switch(struct conn *c, struct direction *d, bool out)
 {
     int dir = out == is_server(c) ? S2C : C2S;
@@ -205,12 +212,19 @@ static enum err direction_switch(struct conn *c, struct direction *d, bool out)
     for (int i = 0; i < 3; i++) secret_clear(&c->keys[3 * dir + i]);
     if (c->strict) d->seq = 0;
     d->bytes = d->packets = 0;
-    d->bytes_max = ca->rekey_bytes && ca->rekey_bytes < REKEY_BYTES_MAX ? ca->rekey_bytes : REKEY_BYTES_MAX;
-    if (c->setup.rekey_bytes && c->setup.rekey_bytes < d->bytes_max) d->bytes_max = c->setup.rekey_bytes;
+    bytes_max_set(c, d);
     TRY(compress_renew(c, d, k->compress[dir], out));
     if (out) c->facts.cipher_out = ca, c->facts.mac_out = d->mac_alg, c->facts.compress_out = k->compress[dir];
     else c->facts.cipher_in = ca, c->facts.mac_in = d->mac_alg, c->facts.compress_in = k->compress[dir];
     return ERR_NONE;
+}
+
+void conn_rekey_limits(struct conn *c, uint64_t bytes, uint64_t us)
+{
+    c->setup.rekey_bytes = bytes, c->setup.rekey_us = us;
+    if (c->tx.cipher_alg) bytes_max_set(c, &c->tx);
+    if (c->rx.cipher_alg) bytes_max_set(c, &c->rx);
+    c->rekey_at_us = us ? c->now_us + us : UINT64_MAX;
 }
 
 /* Our NEWKEYS: with it, and on the first exchange EXT_INFO, in the same flight. */

@@ -72,6 +72,7 @@ enum err pump_attach(struct pump *p, uint32_t chan, const struct pump_ends *ends
     p->flows = array;
     struct flow *f = flow_new(chan, ends);
     if (!f) return ERR_NOMEM;
+    f->active_us = p->now_us = pump_now_us();
     p->flows[p->flow_count++] = p->by_chan[chan] = f;
     return ERR_NONE;
 }
@@ -96,6 +97,20 @@ void pump_detach(struct pump *p, uint32_t chan)
     }
     flow_remove(p, f);
     flow_release(f);
+}
+
+uint64_t pump_active_us(const struct pump *p, uint32_t chan)
+{
+    const struct flow *f = pump_flow(p, chan);
+    return f ? f->active_us : 0;
+}
+
+void pump_drop(struct pump *p, uint32_t chan)
+{
+    struct flow *f = pump_flow(p, chan);
+    if (!f) return;
+    flow_remove(p, f);
+    flow_free(f);
 }
 
 bool pump_drained(const struct pump *p, uint32_t chan)
@@ -226,6 +241,7 @@ MUST_USE static enum err gather_deliver(struct pump *p)
     size_t n = p->gather_count;
     p->gather_count = 0;
     if (n == 0) return ERR_NONE;
+    p->gather_flow->active_us = p->now_us;
     TRY(flow_deliver(p->gather_flow, p->conn, p->gather_stream, p->gather, n));
     return loss_check(p, p->gather_flow);
 }
@@ -323,6 +339,7 @@ static bool pump_fill_flow(struct pump *p, struct flow *f, uint32_t *filtered)
         size_t got = flow_fill(f, p->conn, (enum stream)s, max, &cut);
         if (cut) *filtered = f->chan;
         if (got || src->fd < 0) moved = true;
+        if (got) f->active_us = p->now_us;
         pump_moved(p, got);
     }
     flow_end_sources(p, f);
@@ -352,7 +369,7 @@ static bool pump_drain(struct pump *p, struct pump_ready *out, bool *got)
         struct flow *f = p->flows[i];
         for (int s = 0; s < 2; s++) {
             size_t before = f->sink[s].queue.n;
-            if (before && flow_drain(f, p->conn, (enum stream)s)) moved = true;
+            if (before && flow_drain(f, p->conn, (enum stream)s)) moved = true, f->active_us = p->now_us;
             pump_moved(p, before - f->sink[s].queue.n);
         }
         if (!f->orphan || !flow_drained(f)) continue;
@@ -393,7 +410,7 @@ static bool alarm_due(struct pump *p, uint64_t now_us, struct pump_ready *out)
 enum err pump_next(struct pump *p, const void *mask, struct pump_ready *out)
 {
     for (;;) {
-        uint64_t now_us = pump_now_us();
+        uint64_t now_us = p->now_us = pump_now_us();
         bool got = false;
         enum err e = pump_step(p, now_us, out, &got);
         if (e != ERR_NONE) (void)pump_write(p);

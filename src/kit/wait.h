@@ -30,7 +30,7 @@ struct pump {
     size_t moved;                   /* bytes since the last poll */
     size_t tell;                    /* flows whose tell_sources is set */
     size_t turn;                    /* who begins: rotates over flows and watches */
-    uint64_t alarm_us;
+    uint64_t alarm_us, now_us;      /* now: when this round began */
 
     struct flow **flows;            /* all, orphans too */
     size_t flow_count, flow_cap;

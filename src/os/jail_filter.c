@@ -37,6 +37,10 @@
 #define ALLOW_IF(call, i, v) \
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##call, 0, 4), LOAD_ARG(i), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(v), 0, 1), \
     RETURN(SECCOMP_RET_ALLOW), LOAD(nr)
+/* ... only if arguments i and j are exactly v and u */
+#define ALLOW_IF2(call, i, v, j, u) \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##call, 0, 6), LOAD_ARG(i), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(v), 0, 3), \
+    LOAD_ARG(j), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(u), 0, 1), RETURN(SECCOMP_RET_ALLOW), LOAD(nr)
 /* ... only if argument i has none of these bits */
 #define ALLOW_UNLESS(call, i, bits) \
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##call, 0, 4), LOAD_ARG(i), BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (uint32_t)(bits), 1, 0), \
@@ -51,10 +55,11 @@
     ALLOW(brk), ALLOW(munmap), ALLOW(madvise), ALLOW(mremap), ALLOW_UNLESS(mmap, 2, PROT_EXEC), ALLOW(close), \
     ALLOW(rt_sigreturn), ALLOW(restart_syscall), ALLOW(exit_group), ALLOW(exit)
 
-/* Channel data; of a pty only its size, break and echo state; half a socket closed; pipes grown under bulk. */
+/* Channel data; of a pty only its size, break and echo state; half a socket closed; pipes grown under bulk; IPQoS. */
 #define CALLS_FACE \
     ALLOW(read), ALLOW(write), ALLOW(readv), ALLOW(writev), ALLOW(sendto), ALLOW(recvfrom), CALLS_COMMON, \
     ALLOW_IF(ioctl, 1, TIOCSWINSZ), ALLOW_IF(ioctl, 1, TCSBRK), ALLOW_IF(ioctl, 1, TCGETS), ALLOW_IF(setsockopt, 1, IPPROTO_TCP), \
+    ALLOW_IF2(setsockopt, 1, IPPROTO_IP, 2, IP_TOS), ALLOW_IF2(setsockopt, 1, IPPROTO_IPV6, 2, IPV6_TCLASS), \
     ALLOW(shutdown), ALLOW_IF(fcntl, 1, F_SETPIPE_SZ), ALLOW_IF(fcntl, 1, F_GETFL)
 
 #ifdef NACRE_ASAN

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 """What single keywords of ssh_config do: the line about one that is not there, what others change on the wire."""
 import os
+import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -9,7 +10,8 @@ import clients
 import programs
 import room
 import servers
-from place import Place
+import tos
+from place import Place, free_port
 from tap import Tap, same
 
 ANSIBLE = ["-C", "-o", "ControlMaster=auto", "-o", "ControlPersist=60s"]
@@ -84,11 +86,35 @@ def dump(tap, b):
         same(f"userknownhostsfile {b.place.home}/.k-h.example {b.place.home}/.k2" in shown[0], True, "known hosts in the dump")
 
 
+def silence(tap, b):
+    for value, command, status in (("session=1", "sleep 300; exit 23", 255), ("global=1", "sleep 300; exit 23", 255), ("*=1", "sleep 300; exit 23", 255),
+                                   ("direct-tcpip=1", "sleep 2; exit 23", 23), ("session=5", "for i in 1 2 3 4 5 6 7; do sleep 1; echo $i; done; exit 23", 23)):
+        with tap.case(f"ChannelTimeout {value}: status {status}"):
+            same(b.run("-o", f"ChannelTimeout={value}", "127.0.0.1", command, timeout=90).returncode, status, "status")
+    with tap.case("ChannelTimeout direct-tcpip closes a silent forward"):
+        target, port = socket.create_server(("127.0.0.1", 0)), free_port()
+        process = b.place.start([*b.base, "-N", "-o", "ChannelTimeout=direct-tcpip=1", "-L", f"127.0.0.1:{port}:127.0.0.1:{target.getsockname()[1]}",
+                                 "127.0.0.1"], "forward.log")
+        b.place.wait_port(port, process, "forward.log")
+        with socket.create_connection(("127.0.0.1", port)) as c:
+            c.settimeout(60)
+            same((c.recv(9), process.poll()), (b"", None), "our end, the client")
+        b.place.stop(process)
+
+
+def qos(tap, b):
+    with tap.case("IPQoS: the one value with a terminal, the other without"):
+        for args, want, other in ((), 0x20, 0x48), (("-tt",), 0x48, 0x20):
+            with tos.Watch(b.server.port) as w:
+                same(b.run("-o", "IPQoS=af21 cs1", *args, "127.0.0.1", "true").returncode, 0, "status")
+            same((want in w.sent_to_port, other in w.sent_to_port), (True, False), f"seen: {w.sent_to_port}")
+
+
 def main():
     tap = Tap()
     with Place() as place:
         b = Bench(place, servers.sshd(place, programs.ours("sshd"), ["LogLevel VERBOSE"]))
-        for part in warnings, hostbound, dump:
+        for part in warnings, hostbound, dump, silence, qos:
             part(tap, b)
     tap.end()
 

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: ISC
 """What single keywords of sshd_config do."""
 import os
+import re
+import socket
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -10,7 +12,8 @@ import clients  # noqa: E402
 import programs  # noqa: E402
 import room  # noqa: E402
 import servers  # noqa: E402
-from place import Place  # noqa: E402
+import tos  # noqa: E402
+from place import Place, free_port  # noqa: E402
 from tap import Tap, same, wait_for  # noqa: E402
 
 
@@ -46,10 +49,80 @@ def fingerprints(tap, place):
         same("SHA256:" in log_of(place, server).split("Accepted")[1], False, "a SHA256 fingerprint")
 
 
+def debian(place, server, command, *args, options=(), **kw):
+    return clients.ssh(place, programs.foreign("ssh"), server, command, options, args=args, timeout=90, **kw)
+
+
+def through(place, server, *args):
+    """A connection through -L to a listener that says nothing, and the client that carries it."""
+    target, port = socket.create_server(("127.0.0.1", 0)), free_port()
+    argv = clients.ssh_argv(place, programs.foreign("ssh"), server)
+    process = place.start([*argv, "-N", "-L", f"127.0.0.1:{port}:127.0.0.1:{target.getsockname()[1]}", *args, "127.0.0.1"], "through.log")
+    place.wait_port(port, process, "through.log")
+    c = socket.create_connection(("127.0.0.1", port))
+    c.settimeout(60)
+    return target, process, c
+
+
+def channel_timeouts(tap, place):
+    user = f"Match User {place.user}"
+    for value, command, status in (("session:command=1", "sleep 300; exit 23", 255), ("session:*=1", "sleep 300; exit 23", 255),
+                                   ("session=1", "sleep 300; exit 23", 255), ("global=1", "sleep 300; exit 23", 255),
+                                   ("session:shell=1", "sleep 2; exit 23", 23), ("*=0 session:*=1", "sleep 2; exit 23", 23),
+                                   ("g*=1", "sleep 2; exit 23", 23),
+                                   ("session:command=5", "for i in 1 2 3 4 5 6 7 8; do sleep 1; echo $i; done; exit 23", 23)):
+        with tap.case(f"ChannelTimeout {value}: status {status}"):
+            server = start(place, "silent", match=[user, f"ChannelTimeout {value}"])
+            same(debian(place, server, command).returncode, status, "status")
+            place.stop(server.process)
+    with tap.case("ChannelTimeout direct-tcpip closes a silent forward and its socket, the connection stays"):
+        server = start(place, "direct", match=[user, "ChannelTimeout direct-tcpip=1"])
+        target, process, c = through(place, server)
+        for _ in range(2):
+            far, _ = target.accept()        # also the one that only asked whether the port is there
+            far.settimeout(60)
+            same(far.recv(9), b"", "the target's end")
+        same((c.recv(9), process.poll()), (b"", None), "our end, the client")
+        c2 = socket.create_connection(c.getpeername())
+        c2.sendall(b"again")
+        same(target.accept()[0].recv(9), b"again", "a new one")
+        place.stop(process)
+    with tap.case("a terminal that is silent for too long is hung up"):
+        server = start(place, "hangup", match=[user, "ChannelTimeout session:command=1"])
+        mark = f"{place.home}/hung-up"
+        same(debian(place, server, f"trap 'echo up >{mark}' HUP; sleep 300 & wait", "-tt").returncode, 255, "status")
+        wait_for("hang-up", lambda: os.path.exists(mark))
+
+
+def unused(tap, place):
+    with tap.case("UnusedConnectionTimeout ends a connection without channels, and no other"):
+        server = start(place, "unused", match=[f"Match User {place.user}", "UnusedConnectionTimeout 1"])
+        same(debian(place, server, "sleep 3; echo in").stdout, b"in\n", "a session")
+        same(debian(place, server, None, "-N").returncode, 255, "status")
+        wait_for("line", lambda: re.search(rf"terminating inactive connection from user {place.user} 127\.0\.0\.1 port", log_of(place, server)))
+
+
+def rekeys(tap, place):
+    with tap.case("RekeyLimit of a Match block counts after login"):
+        server = start(place, "rekey", "RekeyLimit 1G", match=[f"Match User {place.user}", "RekeyLimit 1M"])
+        done = debian(place, server, "head -c 5000000 /dev/zero", options=["LogLevel DEBUG1"])
+        same((done.returncode, len(done.stdout)), (0, 5000000), "output")
+        same(done.stderr.count(b"SSH2_MSG_NEWKEYS received") >= 4, True, f"key exchanges: {done.stderr.count(b'SSH2_MSG_NEWKEYS received')}")
+
+
+def qos(tap, place):
+    with tap.case("IPQoS: the one value with a terminal, the other without, both of a Match block"):
+        server = start(place, "qos", "IPQoS af11", match=[f"Match User {place.user}", "IPQoS af21 cs1"])
+        for args, want, other in ((), 0x20, 0x48), (("-tt",), 0x48, None):
+            with tos.Watch(server.port) as w:
+                same(debian(place, server, "echo in; sleep 0.3; echo in", *args).returncode, 0, "status")
+            same((want in w.sent_from_port, other in w.sent_from_port, 0x28 in w.sent_from_port), (True, False, False), f"seen: {w.sent_from_port}")
+
+
 def main():
     tap = Tap()
     with Place() as place:
-        for part in paths, fingerprints:
+        for part in paths, fingerprints, channel_timeouts, unused, rekeys, qos:
             part(tap, place)
     tap.end()
 

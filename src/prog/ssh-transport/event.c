@@ -111,9 +111,13 @@ static enum err on_opened(struct transport *t, const struct event *ev)
 
 static enum err on_closed(struct transport *t, const struct event *ev)
 {
-    t->channels--;
-    if (ev->chan < CHANNELS_MAX)
+    bool abandoned = ev->chan < CHANNELS_MAX && t->abandoned[ev->chan];
+    t->channels -= !abandoned;
+    if (ev->chan < CHANNELS_MAX) {
         t->half[ev->chan] = 0;
+        t->abandoned[ev->chan] = false;
+    }
+    silence_end(t, ev->chan);
     if (ev->chan == t->chan && t->opened)
         t->over = true;
     return ERR_NONE;

@@ -52,10 +52,17 @@ static bool finished(const struct transport *t)
     return t->over && t->channels == 0 && pump_drained(t->pump, t->chan);
 }
 
+void wake_at(struct transport *t, uint64_t us)
+{
+    if (us < t->wake_us)
+        t->wake_us = us;
+}
+
 static enum err turn(struct transport *t)
 {
     struct pump_ready r;
     struct cm_message m;
+    t->wake_us = UINT64_MAX;
     TRY(pump_next(t->pump, NULL, &r));
     if (r.what == PUMP_EVENT)
         TRY(event_handle(t, &r.event));
@@ -67,6 +74,8 @@ static enum err turn(struct transport *t)
         forward_half(t, r.event.chan, HALF_OURS);
     TRY(session_step(t));
     TRY(session_alive(t, pump_now_us()));
+    silence_check(t, pump_now_us());
+    pump_alarm(t->pump, t->wake_us);
     return ERR_NONE;
 }
 

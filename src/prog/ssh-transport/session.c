@@ -121,7 +121,7 @@ enum err session_step(struct transport *t)
     while (s->kind != CM_STDIO_FORWARD && t->step < s->env.n + 2) {
         enum err e = step_send(t);
         if (e == ERR_AGAIN) {           /* a rekey or a full buffer: soon again */
-            pump_alarm(t->pump, pump_now_us() + 10000);
+            wake_at(t, pump_now_us() + 10000);
             return ERR_NONE;
         }
         TRY(e);
@@ -135,11 +135,13 @@ enum err session_opened(struct transport *t, uint32_t chan)
     struct cm_none none = {0};
     if (chan == t->chan && !t->opened) {
         t->opened = true;
+        silence_begin(t, chan, wish(t)->kind == CM_STDIO_FORWARD ? wish(t)->direct_timeout_s : wish(t)->session_timeout_s);
         report_line(t, 2, "channel %u: open confirm", chan);
         TRY(cm_send(t->ctl, CM_SESSION_OPEN, &none, NULL, 0));
         return session_step(t);
     }
     int fd = (int)(intptr_t)chan_user(t->conn, chan) - 1;
+    silence_begin(t, chan, wish(t)->direct_timeout_s);
     struct pump_ends ends = {.sink = fd, .source = fd, .sink_err = -1, .source_err = -1, .kind = PUMP_FD_SOCKET};
     return fd >= 0 ? pump_attach(t->pump, chan, &ends) : ERR_NONE;
 }
@@ -244,6 +246,7 @@ enum err forward_answer(struct transport *t, const struct cm_message *m)
     struct pump_ends ends = {.sink = m->fds[0], .source = m->fds[0], .sink_err = -1, .source_err = -1, .kind = PUMP_FD_SOCKET};
     TRY(conn_answer(t->conn, question, &yes));
     t->channels++;
+    silence_begin(t, chan, wish(t)->forwarded_timeout_s);
     return pump_attach(t->pump, chan, &ends);
 }
 
@@ -336,6 +339,6 @@ enum err session_alive(struct transport *t, uint64_t now_us)
             TRY(e);
         t->alive_at = now_us + t->alive_us;
     }
-    pump_alarm(t->pump, t->alive_at);
+    wake_at(t, t->alive_at);
     return ERR_NONE;
 }

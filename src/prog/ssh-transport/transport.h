@@ -4,6 +4,7 @@
  *   ask.c      messages from the UI
  *   event.c    events of the conn
  *   session.c  the session channel and forwards
+ *   silence.c  ChannelTimeout
  *   escape.c   ~ at the beginning of a line (pure)
  *   report.c   facts, debug lines and failures for the UI */
 #ifndef TRANSPORT_H
@@ -43,6 +44,12 @@ struct transport {
     unsigned channels;      /* ours and the peer's that are not over */
     struct escape escape;
     bool escapes_on;
+    uint64_t wake_us;       /* when this turn wants the pump to wake us; UINT64_MAX: never */
+    /* ChannelTimeout, a channel each; since_us 0: not open */
+    uint64_t since_us[CHANNELS_MAX];
+    uint32_t timeout_s[CHANNELS_MAX];
+    bool silence;           /* any is set */
+    bool abandoned[CHANNELS_MAX];   /* closed for its silence: nobody waits for the peer's CLOSE */
     /* forwards */
     uint8_t half[CHANNELS_MAX]; /* a channel's ends that are over: HALF_* */
     unsigned listens;       /* asked of the server: only then forwarded-tcpip is let through */
@@ -88,6 +95,14 @@ enum { TAG_PTY = 1, TAG_COMMAND, TAG_ALIVE, TAG_LISTEN = 0x10000 };
 /* One direction of a forward is over; with both, the channel closes (a session waits for the peer's CLOSE instead). */
 enum { HALF_OURS = 1, HALF_PEER = 2 };
 void forward_half(struct transport *t, uint32_t chan, uint8_t which);
+
+/* Wake up at this time at the latest. */
+void wake_at(struct transport *t, uint64_t us);
+
+/* silence.c: a channel is open, is gone; end what was silent for too long by now. */
+void silence_begin(struct transport *t, uint32_t chan, uint32_t timeout_s);
+void silence_end(struct transport *t, uint32_t chan);
+void silence_check(struct transport *t, uint64_t now_us);
 
 /* report.c */
 void report_line(struct transport *t, unsigned level, const char *fmt, ...) PRINTF_LIKE(3, 4);

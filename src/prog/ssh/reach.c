@@ -25,10 +25,11 @@ static void reach_tcp(void)
 {
     static const int families[] = {[CONF_AF_ANY] = AF_UNSPEC, [CONF_AF_INET] = AF_INET, [CONF_AF_INET6] = AF_INET6};
     const struct ssh_conf *c = ui.conf;
+    int tos = ui.pty ? c->ipqos.interactive : c->ipqos.bulk;
     struct connect_plan plan = {
         .host = c->hostname, .port = (uint16_t)c->port, .family = families[c->address_family], .bind_address = c->bind_address,
         .bind_interface = c->bind_interface, .timeout_s = c->connect_timeout_s > 0 ? (unsigned)c->connect_timeout_s : 0,
-        .attempts = c->connection_attempts, .keepalive = c->tcp_keep_alive, .tos = -1, .note = connect_note,
+        .attempts = c->connection_attempts, .keepalive = c->tcp_keep_alive, .tos = tos == CONF_TOS_NONE ? -1 : tos, .note = connect_note,
         .complain = connect_complain};
     struct connected to;
     enum connect_stage stage;

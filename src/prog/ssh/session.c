@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "conf/parse.h"
 #include "modes.h"
 #include "os/tty.h"
 #include "ui.h"
@@ -170,6 +171,10 @@ void session_plan(void)
     s = (struct cm_session){.kind = kind_plan(command), .command = bytes_str(command), .escape = CM_NO_ESCAPE,
                             .host = bytes_str(ui.stdio_host), .port = ui.stdio_port,
                             .alive_s = (uint32_t)ui.conf->server_alive_interval_s, .alive_max = ui.conf->server_alive_count_max,
+                            .session_timeout_s = conf_channel_timeout_s(&ui.conf->channel_timeout, "session", NULL),
+                            .direct_timeout_s = conf_channel_timeout_s(&ui.conf->channel_timeout, "direct-tcpip", NULL),
+                            .forwarded_timeout_s = conf_channel_timeout_s(&ui.conf->channel_timeout, "forwarded-tcpip", NULL),
+                            .global_timeout_s = conf_channel_timeout_s(&ui.conf->channel_timeout, "global", NULL),
                             .no_more_sessions = 1, .extras = forward_wanted()};
     if (wants_tty(command != NULL))
         pty_plan(&s, &modes);

@@ -165,7 +165,8 @@ void face_hear(struct face *f)
 
 void face_alarm(struct face *f)
 {
-    uint64_t at = face_eof_due(f, 0);
+    uint64_t at = face_eof_due(f, 0), limit = face_limits_due(f, 0);
+    if (limit < at) at = limit;
     if (f->alive_at_us && f->alive_at_us < at) at = f->alive_at_us;
     pump_alarm(f->pump, at);
 }
@@ -195,6 +196,7 @@ static void alive_check(struct face *f, uint64_t now_us)
 static void time_passed(struct face *f, uint64_t now_us)
 {
     (void)face_eof_due(f, now_us);
+    (void)face_limits_due(f, now_us);
     alive_check(f, now_us);
     face_alarm(f);
 }
@@ -218,6 +220,7 @@ NORETURN static void loop(struct face *f)
         case PUMP_SIGNAL: case PUMP_FILTERED: case PUMP_DRAINED: break;
         }
         if (f->authenticated && !planned) planned = true, alive_plan(f, pump_now_us());
+        if (f->limits) face_alarm(f);
     }
 }
 

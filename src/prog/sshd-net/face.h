@@ -17,6 +17,9 @@ struct face_chan {
     int master;                     /* the terminal while the pump reads it; -1 */
     int pending;                    /* a descriptor that waits for the peer to confirm the channel; -1 */
     uint32_t question;              /* direct-tcpip: the open question; 0: none */
+    bool has_pty, expired;          /* expired: closed for its silence (ChannelTimeout) */
+    uint32_t timeout_s;             /* 0: never */
+    uint64_t since_us;              /* when it was opened */
     uint64_t eof_at_us;             /* session: when EOF leaves, status or not; 0: it left, or is not due */
 };
 
@@ -35,6 +38,9 @@ struct face {
     uint64_t packets_seen, alive_at_us;         /* client alive */
     uint32_t alive_missed;
     unsigned sessions;
+    bool limits;                                /* some ChannelTimeout or UnusedConnectionTimeout applies */
+    uint64_t unused_since_us;                   /* since when there is no channel */
+    uint32_t tos;                               /* what is set on the socket */
     uint32_t listen_port_asked;                 /* global requests are answered one by one */
     struct face_chan chans[CHANS_MAX];
 };
@@ -75,6 +81,13 @@ void face_exit(struct face *f, const struct say_exit *say);
 void face_connected(struct face *f, const struct say_connected *say, int fd);
 void face_listening(struct face *f, const struct say_listening *say);
 void face_accepted(struct face *f, const struct say_accepted *say, int fd);
+
+/* face_limits.c: ChannelTimeout, UnusedConnectionTimeout, RekeyLimit and IPQoS of this user. */
+void face_limits_begin(struct face *f);
+void face_limits_opened(struct face *f, uint32_t chan, uint32_t timeout_s);
+/* End what was silent for too long by now; returns when the next is due, UINT64_MAX: nothing. */
+uint64_t face_limits_due(struct face *f, uint64_t now_us);
+void face_qos(struct face *f);
 
 /* face_trace.c */
 void face_trace(struct face *f);

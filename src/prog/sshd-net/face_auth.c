@@ -116,6 +116,7 @@ static void auth_done(struct face *f, const struct say_auth *say)
 {
     f->authenticated = true;
     f->policy = say->policy;
+    face_limits_begin(f);
 }
 
 void face_auth_say(struct face *f, const struct say_auth *say)

@@ -20,17 +20,18 @@ static void open_refuse(struct face *f, uint32_t question, uint32_t reason, cons
     (void)!conn_answer(f->conn, question, &a);
 }
 
-static bool chan_take(struct face *f, uint32_t chan, enum chan_kind kind)
+static bool chan_take(struct face *f, uint32_t chan, enum chan_kind kind, uint32_t timeout_s)
 {
     struct face_chan *c = chan_of(f, chan);
     if (!c) return false;
     *c = (struct face_chan){.kind = (uint8_t)kind, .master = -1, .pending = -1};
+    face_limits_opened(f, chan, timeout_s);
     return true;
 }
 
 static void open_session(struct face *f, const struct event *ev)
 {
-    if (f->sessions >= f->policy.max_sessions || !chan_take(f, ev->chan, CHAN_SESSION)) {
+    if (f->sessions >= f->policy.max_sessions || !chan_take(f, ev->chan, CHAN_SESSION, f->policy.session_timeout_s)) {
         open_refuse(f, ev->question, OPEN_PROHIBITED, "open failed");
         return;
     }
@@ -41,7 +42,7 @@ static void open_session(struct face *f, const struct event *ev)
 static void open_direct(struct face *f, const struct event *ev)
 {
     struct ask_connect *a = &face_ask_out.CONNECT;
-    if (ev->open.host.n >= sizeof a->host || !chan_take(f, ev->chan, CHAN_FORWARD)) {
+    if (ev->open.host.n >= sizeof a->host || !chan_take(f, ev->chan, CHAN_FORWARD, f->policy.direct_timeout_s)) {
         open_refuse(f, ev->question, OPEN_CONNECT_FAILED, "bad target");
         return;
     }
@@ -115,7 +116,7 @@ void face_accepted(struct face *f, const struct say_accepted *say, int fd)
                                       .origin = bytes_str(say->origin), .origin_port = say->origin_port};
     uint32_t chan;
     if (fd < 0) return;
-    if (chan_open(f->conn, &open, &chan) != ERR_NONE || !chan_take(f, chan, CHAN_FORWARD)) {
+    if (chan_open(f->conn, &open, &chan) != ERR_NONE || !chan_take(f, chan, CHAN_FORWARD, f->policy.forwarded_timeout_s)) {
         close(fd);
         return;
     }
@@ -142,6 +143,8 @@ static void chan_gone(struct face *f, uint32_t chan)
         face_ask(f, &a);
     }
     *c = (struct face_chan){.master = -1, .pending = -1};
+    f->unused_since_us = pump_now_us();
+    face_qos(f);
 }
 
 /* ---- requests on a session ---- */
@@ -262,7 +265,9 @@ void face_started(struct face *f, const struct say_started *say, const int fds[3
         face_answer(f, say->question, false);
         return;
     }
-    c->started = true;
+    c->started = true, c->has_pty = say->pty != 0;
+    face_limits_opened(f, say->chan, say->timeout_s);
+    face_qos(f);
     chan_close_hold(f->conn, say->chan);        /* until face_exit() */
     if (say->pty) c->master = fds[0];
     face_answer(f, say->question, true);

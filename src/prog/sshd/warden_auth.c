@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/text.h"
+#include "conf/parse.h"
 #include "os/message.h"
 #include "os/process.h"
 #include "sshd/sha256.h"
@@ -185,6 +186,11 @@ static void policy_fill(struct policy *p, const struct sshd_conf *c)
 {
     p->client_alive_s = (uint32_t)c->client_alive_interval_s, p->client_alive_max = c->client_alive_count_max;
     p->max_sessions = c->max_sessions, p->unused_timeout_s = (uint32_t)c->unused_connection_timeout_s;
+    p->session_timeout_s = conf_channel_timeout_s(&c->channel_timeout, "session", NULL);
+    p->direct_timeout_s = conf_channel_timeout_s(&c->channel_timeout, "direct-tcpip", NULL);
+    p->forwarded_timeout_s = conf_channel_timeout_s(&c->channel_timeout, "forwarded-tcpip", NULL);
+    p->global_timeout_s = conf_channel_timeout_s(&c->channel_timeout, "global", NULL);
+    p->tos_interactive = (uint32_t)c->ipqos.interactive, p->tos_bulk = (uint32_t)c->ipqos.bulk;
     p->rekey_bytes = c->rekey_limit.bytes, p->rekey_s = (uint64_t)c->rekey_limit.time_s;
 }
 

@@ -75,6 +75,7 @@ void warden_bye(struct warden *w, const struct ask_bye *bye)
     case BYE_RESET: log_line(LOG_LEVEL_INFO, "Connection reset by %s%s", peer, warden_phase(w)); break;
     case BYE_ALIVE: log_line(LOG_LEVEL_INFO, "Timeout, client not responding from %s", peer); break;
     case BYE_ERROR: bye_error(w, bye, text); break;
+    case BYE_UNUSED: log_line(LOG_LEVEL_INFO, "Timeout, client uses no channel: terminating inactive connection from %s", peer); break;
     case BYE_TOLD: break;
     default: warden_guilt(w, "BYE", ERR_FORMAT);
     }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "conf/parse.h"
 #include "os/process.h"
 #include "sshd/warden.h"
 
@@ -117,9 +118,19 @@ static void nonblock(int fd)
     if (flags >= 0) (void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
-static void started(struct warden *w, struct warden_session *s, uint32_t question)
+/* ChannelTimeout names a session by what the client asked for, whatever was forced in its place. */
+static uint32_t timeout_of(const struct warden *w, uint32_t kind, const char *command)
 {
-    const struct say_started say = {.type = SAY_STARTED, .question = question, .chan = s->chan, .pty = s->session.master >= 0};
+    static const char *const names[] = {[ASK_SHELL] = "session:shell", [ASK_EXEC] = "session:command", [ASK_SUBSYSTEM] = "session:subsystem:"};
+    char type[300];
+    snprintf(type, sizeof type, "%s%s", names[kind], kind == ASK_SUBSYSTEM ? command : "");
+    return conf_channel_timeout_s(&w->conf->channel_timeout, type, "session");
+}
+
+static void started(struct warden *w, struct warden_session *s, uint32_t question, uint32_t timeout_s)
+{
+    const struct say_started say = {.type = SAY_STARTED, .question = question, .chan = s->chan, .pty = s->session.master >= 0,
+                                    .timeout_s = timeout_s};
     const int pipes[3] = {s->session.sink, s->session.source, s->session.source_err};
     const int *fds = say.pty ? &s->session.master : pipes;
     size_t n = say.pty ? 1 : 3;
@@ -146,7 +157,7 @@ void warden_start_session(struct warden *w, uint32_t question, uint32_t chan, ui
     session_env_done(&s->env);
     s->env = (struct session_env){0};
     if (e == ERR_NONE) {
-        started(w, s, question);
+        started(w, s, question, timeout_of(w, kind, text));
         start_log(w, s, kind, text);
         warden_title(w);
     } else {

@@ -22,6 +22,10 @@ MUST_USE enum err conf_size_bytes(struct bytes text, uint64_t *out);
  * LocalForward. Texts are views cut into `storage` (same length as text + 1). ERR_FORMAT. */
 MUST_USE enum err conf_forward_parse(const char *text, bool dynamic, bool remote, char *storage, struct conf_forward *out);
 
+/* Seconds of silence after which a channel of this type ends, by ChannelTimeout: the first pattern that fits the type, or `also` (a
+ * wider name of it; may be NULL). 0: never. "global" is no channel's type, and no wildcard stands for it. */
+uint32_t conf_channel_timeout_s(const struct conf_channel_timeouts *t, const char *type, const char *also);
+
 /* An AllowUsers/DenyUsers pattern: USER or USER@HOST, HOST a pattern or CIDR list. ERR_FORMAT: bad CIDR. */
 MUST_USE enum err conf_user_match(const char *user, const char *host, const char *address, struct bytes pattern, bool *out);
 

@@ -282,6 +282,8 @@ void *chan_user(const struct conn *c, uint32_t chan);
 MUST_USE enum err conn_global(struct conn *c, const struct global_request *g, uint32_t tag);
 MUST_USE enum err conn_ping(struct conn *c, struct bytes data);     /* ERR_UNSUPPORTED: peer has no ping@openssh.com */
 MUST_USE enum err conn_rekey(struct conn *c);                       /* start a key exchange as soon as possible */
+/* Other limits than setup's from now on (RekeyLimit for this user). 0: as there. */
+void conn_rekey_limits(struct conn *c, uint64_t bytes, uint64_t us);
 /* Send DISCONNECT and stop: conn_next() then fails with ERR_BY_APPLICATION. */
 void conn_disconnect(struct conn *c, uint32_t reason, struct bytes text);
 /* Our own no-more-sessions, hostkeys-00 ... are conn_global() calls. */

@@ -43,6 +43,11 @@ bool pump_drained(const struct pump *p, uint32_t chan);
 /* All sources ended (EOF seen). */
 bool pump_sources_ended(const struct pump *p, uint32_t chan);
 
+/* When bytes of this channel moved last, in either direction, or when it was attached (monotonic us). 0: it is not. */
+uint64_t pump_active_us(const struct pump *p, uint32_t chan);
+/* Be done with this channel at once: its descriptors close, what waits for them is dropped. The program closes the channel. */
+void pump_drop(struct pump *p, uint32_t chan);
+
 /* Whoever this channel's sources were opened for has ended: what they hold is still sent, then they count as ended, although others may
  * keep them open (a background job on a terminal). */
 void pump_finish(struct pump *p, uint32_t chan);

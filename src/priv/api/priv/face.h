@@ -98,7 +98,7 @@ struct ask_prove { uint32_t type, hostkey, alg_n; uint8_t alg[ASK_NAME_MAX]; }; 
 struct ask_group { uint32_t type, question, min, want, max; };                /* a group for RFC 4419 */
 struct ask_line { uint32_t type, level, text_n; uint8_t text[256]; };    /* a debug line; level 1 to 3 */
 
-enum bye_why { BYE_CLOSED, BYE_RESET, BYE_DISCONNECT, BYE_ERROR, BYE_ALIVE, BYE_TOLD };
+enum bye_why { BYE_CLOSED, BYE_RESET, BYE_DISCONNECT, BYE_ERROR, BYE_ALIVE, BYE_TOLD, BYE_UNUSED };
 struct ask_bye {
     uint32_t type, why;
     uint32_t err, by_peer, msg;     /* ERROR: enum err, whose fault, message number */
@@ -147,12 +147,14 @@ enum say_auth_result { SAY_AUTH_NO, SAY_AUTH_YES, SAY_AUTH_PARTIAL, SAY_AUTH_PK_
 /* What the face needs to know of the settings after login. It only saves round trips: the warden enforces them. */
 struct policy {
     uint32_t client_alive_s, client_alive_max, max_sessions, unused_timeout_s;
+    uint32_t session_timeout_s, direct_timeout_s, forwarded_timeout_s, global_timeout_s;    /* ChannelTimeout, 0: never; session: not begun yet */
+    uint32_t tos_interactive, tos_bulk;             /* IPQoS; above 255: the system's */
     uint64_t rekey_bytes, rekey_s;
 };
 struct say_auth { uint32_t type, result, methods_n, prompt_n; uint8_t methods[256], prompt[256]; struct policy policy; };
 
 struct say_reply { uint32_t type, question, ok; };
-struct say_started { uint32_t type, question, chan, pty; };
+struct say_started { uint32_t type, question, chan, pty, timeout_s; };     /* timeout: ChannelTimeout */
 struct say_exit { uint32_t type, chan, by_signal, status, core; char signal[32]; };
 struct say_connected { uint32_t type, question, ok, reason; char text[128]; };
 struct say_listening { uint32_t type, question, ok, port; };
