@@ -60,6 +60,27 @@ class Session:
         return t
 
 
+def slow_forward(tap, s):
+    with tap.case("a target of -R that does not answer keeps nobody waiting"):
+        with socket.socket() as full:
+            full.bind(("127.0.0.1", 0))
+            full.listen(0)
+            port, through, held = full.getsockname()[1], free_port(), []
+            for _ in range(4):      # the queue is full: what comes after it hears nothing for minutes
+                held.append(socket.socket())
+                held[-1].setblocking(False)
+                held[-1].connect_ex(("127.0.0.1", port))
+            script = f"import socket; c = socket.create_connection(('127.0.0.1', {through}), 60); print('asked', flush=True)"
+            done = s.run("-R", f"127.0.0.1:{through}:127.0.0.1:{port}", "127.0.0.1", f'{sys.executable} -c "{script}"; sleep 0.5; exit 7', timeout=60)
+            same((done.returncode, done.stdout), (7, b"asked\n"), "status, output")
+    with tap.case("-R to a port where nobody listens says so and goes on"):
+        through, nobody = free_port(), free_port()
+        script = f"import socket; c = socket.create_connection(('127.0.0.1', {through}), 60); print(c.recv(9))"
+        done = s.run("-R", f"127.0.0.1:{through}:127.0.0.1:{nobody}", "127.0.0.1", f'{sys.executable} -c "{script}"; exit 7', timeout=60)
+        same((done.returncode, done.stdout), (7, b"b''\n"), "status, output")
+        same(f"connect_to 127.0.0.1 port {nobody}: failed." in done.stderr.decode(), True, f"line: {done.stderr}")
+
+
 def terminal(tap, s):
     with tap.case("a terminal: size, type, resize, interrupt, status"):
         t = s.shell()
@@ -334,7 +355,7 @@ def main():
     with Place() as place:
         server = servers.sshd(place, programs.foreign("sshd"), ["AcceptEnv NACRE_*", "Compression delayed"])
         s = Session(place, server)
-        for part in terminal, suspension, pipes, options, processes:
+        for part in slow_forward, terminal, suspension, pipes, options, processes:
             part(tap, s)
     tap.end()
 

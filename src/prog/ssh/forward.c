@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: ISC */
 /* -L and -R. Sockets are made here, where the user's rights are; the transport gets them connected. */
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "os/connect.h"
+#include "os/message.h"
+#include "os/process.h"
+#include "os/spawn.h"
 #include "ui.h"
 
 #define LISTENERS_MAX 64
+#define DIALS_MAX (FORWARD_FDS_MAX - LISTENERS_MAX)
 
 static struct {
     int fd;
@@ -22,14 +29,6 @@ static uint32_t *remote_ports;      /* what the server listens on, one a RemoteF
 bool forward_wanted(void)
 {
     return ui.conf->local_forward.n + ui.conf->remote_forward.n > 0;
-}
-
-size_t forward_fds(int *fds, size_t cap)
-{
-    size_t n = listener_count < cap ? listener_count : cap;
-    for (size_t i = 0; i < n; i++)
-        fds[i] = listeners[i].fd;
-    return n;
 }
 
 /* ---- -L ---- */
@@ -68,15 +67,12 @@ static bool listen_one(const struct conf_forward *f)
     return true;
 }
 
-void forward_accept(int fd)
+static void accept_one(size_t i)
 {
-    size_t i = 0;
     struct sockaddr_storage from;
     socklen_t len = sizeof from;
     char address[64] = "127.0.0.1", port[16] = "0";
-    while (i < listener_count && listeners[i].fd != fd)
-        i++;
-    int got = i < listener_count ? accept4(fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC) : -1;
+    int got = accept4(listeners[i].fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC);
     if (got < 0)
         return;
     const struct conf_forward *f = listeners[i].forward;
@@ -137,37 +133,126 @@ void forward_listening(const struct cm_listening *l)
     say(CONF_LOG_INFO, "Warning: remote port forwarding failed for listen port %u", f->listen_port);
 }
 
+/* A connection on its way: a child of ours resolves and connects, so that neither a slow name service nor a slow host keeps the session
+ * waiting. It answers with one datagram, and the socket if there is one. */
+struct arrival {
+    char ok, why[255];
+};
+
+static struct dial {
+    int fd;                     /* where the child answers; 0: free */
+    pid_t pid;
+    uint32_t id;                /* the transport's question */
+    const struct conf_forward *forward;
+} dials[DIALS_MAX];
+
+static void forward_refuse(uint32_t id, uint32_t reason, const char *text)
+{
+    const struct cm_forward_to a = {.id = id, .reason = reason, .text = bytes_str(text)};
+    link_send(CM_FORWARD_TO, &a, NULL, 0);
+}
+
+static NORETURN void dial_child(const struct conf_forward *f, int answer)
+{
+    struct arrival a = {0};
+    struct connected to = {.fd = -1};
+    enum connect_stage stage;
+    const struct connect_plan plan = {.host = f->connect_host, .port = f->connect_port, .attempts = 1, .tos = -1};
+    /* It ends with us, and holds nothing of ours: who reads our output waits for its end. */
+    int null = open("/dev/null", O_RDWR);
+    spawn_signals_default();
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || null < 0)
+        _exit(1);
+    for (int i = 0; i <= STDERR_FILENO; i++)
+        (void)dup2(null, i);
+    if (fds_close_except(&answer, 1) != ERR_NONE)
+        _exit(1);
+    a.ok = connect_tcp(&plan, &stage, a.why, sizeof a.why, &to) == ERR_NONE;
+    _exit(message_send(answer, &a, sizeof a, &to.fd, (size_t)a.ok, true) != ERR_NONE);
+}
+
+static bool dial_start(struct dial *d, uint32_t id, const struct conf_forward *f)
+{
+    int pair[2];
+    if (message_pair(pair) != ERR_NONE)
+        return false;
+    pid_t pid = fork();
+    if (pid == 0)
+        dial_child(f, pair[1]);
+    close(pair[1]);
+    if (pid < 0) {
+        close(pair[0]);
+        return false;
+    }
+    *d = (struct dial){.fd = pair[0], .pid = pid, .id = id, .forward = f};
+    return true;
+}
+
+static void dial_done(struct dial *d)
+{
+    struct arrival a;
+    struct message m = {0};
+    int status;
+    struct cm_forward_to yes = {.id = d->id, .ok = 1};
+    enum err e = message_recv(d->fd, &a, sizeof a, false, &m);
+    if (e == ERR_AGAIN)
+        return;
+    bool whole = e == ERR_NONE && m.n == sizeof a;
+    if (whole && a.ok && m.fd_count == 1) {
+        link_send(CM_FORWARD_TO, &yes, m.fd, 1);
+    } else {
+        say(CONF_LOG_INFO, "connect_to %.100s port %u: failed.", d->forward->connect_host, d->forward->connect_port);
+        a.why[sizeof a.why - 1] = '\0';
+        forward_refuse(d->id, 2, whole ? a.why : "failure");
+    }
+    message_close_fds(&m);
+    close(d->fd);
+    (void)!child_wait(d->pid, &status);
+    *d = (struct dial){0};
+}
+
 /* Only what we asked for, and only to where the user said. */
 void forward_connect(const struct cm_forward_open *o)
 {
     const struct conf_forwards *r = &ui.conf->remote_forward;
-    struct cm_forward_to a = {.id = o->id, .reason = 1, .text = BYTES_LIT("unknown listening port")};
     const struct conf_forward *f = NULL;
-    struct connected to;
-    enum connect_stage stage;
-    char why[256];
+    size_t free_one = 0;
     for (size_t i = 0; i < r->n && remote_ports; i++)
         if (remote_ports[i] && remote_ports[i] == o->port)
             f = &r->v[i];
     if (!f) {
         say(CONF_LOG_ERROR, "WARNING: Server requests forwarding for unknown listen_port %u", o->port);
-        link_send(CM_FORWARD_TO, &a, NULL, 0);
+        forward_refuse(o->id, 1, "unknown listening port");
         return;
     }
-    struct connect_plan plan = {.host = f->connect_host, .port = f->connect_port, .attempts = 1, .tos = -1};
-    if (connect_tcp(&plan, &stage, why, sizeof why, &to) != ERR_NONE) {
-        say(CONF_LOG_INFO, "connect_to %.100s port %u: failed.", f->connect_host, f->connect_port);
-        a.reason = 2;
-        a.text = bytes_str(why);
-        link_send(CM_FORWARD_TO, &a, NULL, 0);
-        return;
-    }
-    a.ok = 1;
-    link_send(CM_FORWARD_TO, &a, &to.fd, 1);
-    close(to.fd);
+    while (free_one < DIALS_MAX && dials[free_one].fd)
+        free_one++;
+    if (free_one == DIALS_MAX || !dial_start(&dials[free_one], o->id, f))
+        forward_refuse(o->id, 4, "too many connections on their way");
 }
 
 /* ---- both ---- */
+
+size_t forward_fds(int fds[FORWARD_FDS_MAX])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < listener_count; i++)
+        fds[n++] = listeners[i].fd;
+    for (size_t i = 0; i < DIALS_MAX; i++)
+        if (dials[i].fd)
+            fds[n++] = dials[i].fd;
+    return n;
+}
+
+void forward_ready(int fd)
+{
+    for (size_t i = 0; i < listener_count; i++)
+        if (listeners[i].fd == fd)
+            accept_one(i);
+    for (size_t i = 0; i < DIALS_MAX; i++)
+        if (dials[i].fd == fd)
+            dial_done(&dials[i]);
+}
 
 void forward_listen(void)
 {

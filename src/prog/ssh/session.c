@@ -352,10 +352,10 @@ static void quit(void)
 
 static void wait_once(void)
 {
-    struct pollfd p[65] = {{.fd = ui.ctl, .events = POLLIN}};
-    int fds[64];
+    struct pollfd p[1 + FORWARD_FDS_MAX] = {{.fd = ui.ctl, .events = POLLIN}};
+    int fds[FORWARD_FDS_MAX];
     sigset_t none;
-    size_t n = forward_fds(fds, COUNT_OF(fds));
+    size_t n = forward_fds(fds);
     sigemptyset(&none);
     for (size_t i = 0; i < n; i++)
         p[i + 1] = (struct pollfd){.fd = fds[i], .events = POLLIN};
@@ -363,7 +363,7 @@ static void wait_once(void)
         return;
     for (size_t i = 0; i < n; i++)
         if (p[i + 1].revents)
-            forward_accept(fds[i]);
+            forward_ready(fds[i]);
     const struct cm_message *m;
     while (p[0].revents && (m = link_poll()) != NULL)
         event(m);

@@ -148,8 +148,9 @@ NORETURN void failed(const struct cm_failed *f);
 
 /* forward.c */
 void forward_listen(void);      /* -L listeners open, -R asked for, after login */
-size_t forward_fds(int *fds, size_t cap);
-void forward_accept(int fd);
+#define FORWARD_FDS_MAX 128
+size_t forward_fds(int fds[FORWARD_FDS_MAX]);   /* to poll: listeners, and connections on their way */
+void forward_ready(int fd);
 void forward_listening(const struct cm_listening *l);
 void forward_connect(const struct cm_forward_open *f);
 bool forward_wanted(void);
