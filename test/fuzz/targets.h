@@ -50,5 +50,8 @@ void fuzz_sftp_server(struct bytes in);
 void fuzz_sftp_client(struct bytes in);
 bool seed_sftp_server(unsigned i, struct wr *out);
 bool seed_sftp_client(unsigned i, struct wr *out);
+/* batch.c */
+void fuzz_sftp_batch(struct bytes in);
+bool seed_sftp_batch(unsigned i, struct wr *out);
 
 #endif
