@@ -23,12 +23,14 @@ struct copy_setup {
     bool atomic;                        /* write to a temporary name in the same folder, flush, then rename */
     bool fsync;                         /* -f: flush each file */
     bool new_only;                      /* refuse (per file) what exists */
+    bool in_place;                      /* write over what is there and cut it at the end, so that a file copied onto itself survives (scp);
+                                         * otherwise it is emptied at once (sftp) */
+    bool tell_folders;                  /* "Retrieving A", "Entering B" on stdout (sftp get -r, put -r) */
+    bool tell_uploads;                  /* "failed to upload file A to B" after a failed job (scp) */
     unsigned requests;                  /* -R, nrequests: outstanding blocks; 0: grows with the link */
     uint32_t buffer;                    /* -B, buffer: bytes a block; 0: the server's limit, at most 256 KiB */
     uint64_t limit_kbit;                /* -l; 0: none */
     bool progress;                      /* the meter, on stdout if that is a terminal */
-    bool quiet;                         /* no line about what is left out */
-    bool verbose;                       /* "Retrieving A to B", "Fetching ..." are the caller's; this is debug */
     const volatile sig_atomic_t *stop;  /* may be NULL: set by a signal handler to end the run (what was copied so far stays, and can be resumed) */
 };
 
@@ -39,6 +41,7 @@ void copy_free(struct copy *c);
 struct copy_job {
     const char *from;                   /* a file or a folder */
     const char *to;                     /* the name it shall have: not the folder it is put into. A folder that is there is merged into */
+    const char *to_shown;               /* in tell_uploads' line; NULL: `to` */
     const struct sftp_attrs *attrs;     /* a remote `from`'s, when the caller has asked STAT already; NULL */
     bool to_chosen;                     /* the server had a say in `to`'s last part (a glob): a symbolic link there is not followed */
 };

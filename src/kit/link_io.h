@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC */
+/* The inside of a link, shared by link.c (bytes in and out, single requests) and the copier (many requests at once). */
+#ifndef KIT_LINK_IO_H
+#define KIT_LINK_IO_H
+
+#include "kit/link.h"
+
+#define LINK_GATHER (256 * 1024)        /* small WRITEs that leave together */
+#define LINK_SMALL  (64 * 1024)         /* a WRITE up to this is gathered, a longer one spliced from its file */
+
+/* What a WRITE's source did under it: its bytes from `at` on were not there and were filled with zeros. */
+struct link_fault {
+    bool lost;
+    int error;                          /* 0: the file had become shorter */
+    uint64_t at;
+};
+
+struct link {
+    int in, out;
+    enum err err;                       /* sticky */
+    struct sftp_client *client;
+    struct sftp_limits limits;
+    uint64_t rtt_us;                    /* of the request for limits, when there was one */
+
+    uint8_t *gather;                    /* bytes that leave before the client's own output */
+    size_t head, tail;
+    struct {                            /* a long WRITE's data that leaves after the client's own output */
+        int fd;                         /* -1: from another link's stream, whose mover tells by sftp_client_data_sent() */
+        uint64_t at;
+        size_t left;
+        struct link_fault *fault;
+    } bulk;
+    bool no_splice;
+    bool data_comes;                    /* a long DATA reply is likely next: read its head only, so that the rest can be spliced */
+    bool in_ended;
+    size_t chunk_max;                   /* -l: bytes a step; 0: no bound */
+    uint64_t moved;                     /* bytes both ways, for -l */
+
+    uint8_t *data;                      /* link_call: a DATA reply's bytes */
+    size_t data_cap;
+};
+
+uint64_t link_now_us(void);
+
+bool link_can_ask(const struct link *l);
+/* sftp_client_ask with data of at most LINK_SMALL bytes; of an open file; or that the caller moves once link_drained(). Only after link_can_ask(). */
+MUST_USE enum err link_ask_data(struct link *l, const struct sftp_op *op, struct bytes data, uint64_t tag);
+MUST_USE enum err link_ask_file(struct link *l, const struct sftp_op *op, int fd, uint64_t at, struct link_fault *fault, uint64_t tag);
+
+/* Everything before a WRITE's data has left. */
+bool link_drained(const struct link *l);
+/* Write until it would block. *moved: at least one byte. */
+MUST_USE enum err link_flush(struct link *l, bool *moved);
+/* One read. */
+MUST_USE enum err link_read(struct link *l, bool *moved);
+/* The poll events it waits for (POLLIN, and POLLOUT while something wants to leave). */
+short link_events_out(const struct link *l);
+
+#endif
