@@ -48,7 +48,7 @@ static void trace_dh(struct conn *c, const struct kex_alg *alg, struct bytes pub
     struct bytes p = alg->group_bits ? (struct bytes){0} : rd_mpint(&r, 4096);
     uint32_t set = 0, bits = alg->group_bits;
     if (!c->trace || alg->shape == KEX_SHAPE_ECDH) return;
-    for (size_t i = 0; i < public_value.n; i++) set += (uint32_t)__builtin_popcount(public_value.p[i]);
+    for (size_t i = 0; i < 8 * public_value.n; i++) set += public_value.p[i / 8] >> (i % 8) & 1u;
     if (p.n) bits = (uint32_t)(8 * p.n - (size_t)__builtin_clz(p.p[0]) + 24);
     trace_add(c, TRACE_DH_BITS, set, bits, (struct bytes){0});
 }
