@@ -101,12 +101,12 @@ def known_tests(build):
     return {t["name"]: t for t in json.loads(listed)}
 
 
-def run_test(test, args):
-    """As meson would run it, without its limit of time: the record that Sum.add() takes. TAP lines are shown as they come."""
+def run_test(folder, test, args):
+    """As meson would run it in the build's folder, without its limit of time: the record that Sum.add() takes. TAP lines are shown as they come."""
     sanitizers = {"UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:print_stacktrace=1", "ASAN_OPTIONS": "halt_on_error=1:abort_on_error=1"}
     env = {**os.environ, **sanitizers, **test["env"], "NACRE_LONG": "1"}
     start, out, late = time.monotonic(), [], []
-    with subprocess.Popen([*test["cmd"], *args], cwd=test["workdir"] or TOP, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    with subprocess.Popen([*test["cmd"], *args], cwd=test["workdir"] or folder, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True) as process:
         def end():
             late.append(True)
@@ -129,7 +129,7 @@ def run_part(part, tests, run_all):
         return run_all([]), 0
     total, counted = Sum(), 0
     for build, name, args in part.tests:
-        record = run_test(tests[build][name], args)
+        record = run_test(f"{TOP}/build/{build}", tests[build][name], args)
         total.add(f"{build}/{name}", record)
         for line in record["stdout"].splitlines():
             if re.match(r"ok\b|# \d+ calls$", line):

@@ -50,10 +50,19 @@ def check_results(tap):
             same(long.result(sum_of(out, returncode)), want, "result")
 
 
+def check_run(tap, folder):
+    """meson names what a test is given by its place below the build's folder."""
+    with open(f"{folder}/given", "w", encoding="ascii") as f:
+        f.write("ok 1 - here\n1..1\n")
+    with tap.case("a test runs in its build's folder"), contextlib.redirect_stdout(io.StringIO()):
+        same(long.run_test(folder, {"cmd": ["cat"], "env": {}, "workdir": None}, ["given"])["stdout"], "ok 1 - here\n1..1\n", "output")
+
+
 def main():
     tap = Tap()
     with tempfile.TemporaryDirectory() as folder:
         check_page(tap, folder)
+        check_run(tap, folder)
     check_results(tap)
     tap.end()
 
