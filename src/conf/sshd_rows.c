@@ -91,7 +91,7 @@ static const struct option rows[] = {
     ALGS("MACs", BUILT, macs, macs, 0, "MACs"),
     NONE_TEXT("Banner", kind_path, banner, IN_MATCH, BUILT, "file shown before login"),
     NONE_TEXT("ForceCommand", kind_command, force_command, OPT_REST | IN_MATCH, BUILT, "command run whatever the client asks for"),
-    NONE_TEXT("ChrootDirectory", kind_text, chroot_directory, IN_MATCH, MORE, "root directory of sessions"),
+    NONE_TEXT("ChrootDirectory", kind_text, chroot_directory, IN_MATCH, BUILT, "root directory of sessions"),
     NONE_TEXT("TrustedUserCAKeys", kind_path, trusted_user_ca_keys, IN_MATCH, MORE, "authorities whose certificates log in"),
     {"SecurityKeyProvider", &kind_path, AT(security_key_provider), 0, "internal", OPT_NONE_NULL | OPT_SHOW_NONE, LESS, NULL, 0, 0, "FIDO library"},
     NONE_TEXT("AuthorizedPrincipalsFile", kind_text, authorized_principals_file, IN_MATCH, MORE, "names a certificate may log in with"),

@@ -218,14 +218,13 @@ static enum err step(struct desk *d, struct bytes in, size_t *used)
 }
 
 /* An executor in the same process answers while the question is asked: the loop that asked goes on by itself then. */
-static enum err go_on(struct desk *d)
+static void go_on(struct desk *d)
 {
     size_t used;
-    if (d->stepping) return d->err;
+    if (d->stepping) return;
     (void)step(d, bytes_of(d->queue.p + d->queue_at, d->queue.n - d->queue_at), &used);
     d->queue_at += used;
     if (d->queue_at == d->queue.n) d->queue.n = d->queue_at = 0;
-    return d->err;
 }
 
 static void queue_add(struct desk *d, struct bytes in)
@@ -254,10 +253,15 @@ size_t desk_consumed(struct desk *d)
     return n;
 }
 
-enum err desk_hold(struct desk *d, bool hold)
+void desk_hold(struct desk *d, bool hold)
 {
     d->hold = hold;
-    return hold ? d->err : go_on(d);
+    if (!hold) go_on(d);
+}
+
+enum err desk_error(const struct desk *d)
+{
+    return d->err;
 }
 
 /* ---- answers ---- */
@@ -332,7 +336,8 @@ enum err desk_answer(struct desk *d, const struct sftp_result *r, int fd)
     d->setstats_out -= a.verb == SFTP_VERB_SETSTAT;
     d->fds_out -= files_fds_needed((enum sftp_verb)a.verb);
     answered(d, &a, r, fd);
-    return d->queue.n > 0 || d->stalled ? go_on(d) : d->err;
+    if (d->queue.n > 0 || d->stalled) go_on(d);
+    return ERR_NONE;
 }
 
 /* ---- a desk ---- */

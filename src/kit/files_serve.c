@@ -62,10 +62,18 @@ static bool datagram_take(struct files *f, struct bytes in, const struct message
     return fd_at == m->fd_count;
 }
 
+static bool hello_send(const struct files *f, int sock)
+{
+    uint8_t hello[FILES_HELLO] = {f->options.read_only};
+    put_u64(hello + 1, f->options.refused);
+    return message_send(sock, hello, sizeof hello, NULL, 0, true) == ERR_NONE;
+}
+
 int files_serve(struct files *f, int sock)
 {
     static uint8_t in[FILES_DATAGRAM_MAX], out[FILES_DATAGRAM_MAX];
     struct answers a = {.sock = sock, .w = wr_span((struct span){out, sizeof out})};
+    if (!hello_send(f, sock)) return 0;
     for (;;) {
         struct message m;
         enum err e = message_recv(sock, in, sizeof in, true, &m);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What executor and face both say: errno as a status, struct stat as attributes. */
+/* What executor and face both say: errno as a status, struct stat as attributes, the greeting. */
 #include <errno.h>
 
 #include "kit/files.h"
@@ -24,4 +24,14 @@ struct sftp_attrs files_attrs(const struct stat *st)
         .flags = SSH_FILEXFER_ATTR_SIZE | SSH_FILEXFER_ATTR_UIDGID | SSH_FILEXFER_ATTR_PERMISSIONS | SSH_FILEXFER_ATTR_ACMODTIME,
         .size = (uint64_t)st->st_size, .uid = st->st_uid, .gid = st->st_gid, .mode = st->st_mode,
         .atime_s = (uint32_t)st->st_atime, .mtime_s = (uint32_t)st->st_mtime};
+}
+
+enum err files_hello_parse(struct bytes datagram, struct files_hello *out)
+{
+    struct rd r = rd_init(datagram);
+    struct files_hello h = {.read_only = rd_bool(&r)};
+    h.refused = rd_u64(&r);
+    TRY(rd_done(&r));
+    *out = h;
+    return ERR_NONE;
 }

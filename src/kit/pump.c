@@ -33,7 +33,7 @@ void pump_free(struct pump *p)
 {
     if (!p) return;
     for (size_t i = 0; i < p->flow_count; i++) flow_free(p->flows[i]);
-    free(p->flows), free(p->by_chan), free(p->watches), free(p->polls), free(p->whos);
+    free(p->flows), free(p->by_chan), free(p->watches), free(p->makers), free(p->polls), free(p->whos);
     free(p);
 }
 
@@ -151,6 +151,22 @@ enum err pump_watch(struct pump *p, int fd, short events)
     p->watches = array;
     if (i == p->watch_count) p->watch_count++;
     p->watches[i] = (struct watch){.fd = fd, .events = events};
+    return ERR_NONE;
+}
+
+enum err pump_want_room(struct pump *p, uint32_t chan, size_t room)
+{
+    size_t i = 0;
+    while (i < p->maker_count && p->makers[i].chan != chan) i++;
+    if (room == 0) {
+        if (i < p->maker_count) p->makers[i] = p->makers[--p->maker_count];
+        return ERR_NONE;
+    }
+    void *array = p->makers;
+    TRY(array_grow(&array, &p->maker_cap, i + 1, sizeof(*p->makers)));
+    p->makers = array;
+    if (i == p->maker_count) p->maker_count++;
+    p->makers[i] = (struct maker){.chan = chan, .room = room};
     return ERR_NONE;
 }
 
@@ -361,6 +377,23 @@ static bool pump_fill(struct pump *p, uint32_t *filtered)
     return moved;
 }
 
+/* A channel whose program makes its data, and that may send now: while little waits for the socket, and by turns with the flows. */
+static bool maker_next(struct pump *p, struct pump_ready *out)
+{
+    size_t waiting = conn_output_peek(p->conn).n;
+    if (p->maker_had || waiting >= p->quantum) return false;
+    for (size_t i = 0; i < p->maker_count; i++) {
+        const struct maker *m = &p->makers[(i + p->maker_turn) % p->maker_count];
+        size_t room = chan_room(p->conn, m->chan);
+        if (room == 0 || (room < m->room && waiting > 0)) continue;
+        *out = (struct pump_ready){.what = PUMP_ROOM, .event = {.chan = m->chan}};
+        p->maker_turn++;
+        p->maker_had = true;
+        return true;
+    }
+    return false;
+}
+
 /* Queues that ppoll found writable; flows that are over go. True in *got: a program waits for one of those. */
 static bool pump_drain(struct pump *p, struct pump_ready *out, bool *got)
 {
@@ -418,9 +451,10 @@ enum err pump_next(struct pump *p, const void *mask, struct pump_ready *out)
         if (got || tell_next(p, out) || alarm_due(p, now_us, out)) return ERR_NONE;
         uint32_t filtered = UINT32_MAX;
         bool moved = pump_drain(p, out, &got);
-        if (got) return ERR_NONE;
-        moved |= pump_fill(p, &filtered);
+        if (got || maker_next(p, out)) return ERR_NONE;
+        moved |= pump_fill(p, &filtered) || p->maker_had;
         moved |= pump_write(p);
+        p->maker_had = false;
         for (size_t i = 0; i < p->flow_count; i++) TRY(loss_check(p, p->flows[i]));
         if (filtered != UINT32_MAX) {
             *out = (struct pump_ready){.what = PUMP_FILTERED, .event = {.chan = filtered}};

@@ -12,6 +12,12 @@ struct watch {
     short events;
 };
 
+/* A channel whose data the program makes. */
+struct maker {
+    uint32_t chan;
+    size_t room;
+};
+
 /* Whom an entry of the poll set belongs to. */
 enum poll_what { POLL_CONN, POLL_WATCH, POLL_SINK, POLL_SOURCE };
 struct poll_who {
@@ -39,6 +45,10 @@ struct pump {
 
     struct watch *watches;
     size_t watch_count, watch_cap;
+    struct maker *makers;
+    size_t maker_count, maker_cap, maker_turn;
+    bool maker_had;                 /* the last turn was a maker's: now the flows */
+
     struct pollfd *polls;
     struct poll_who *whos;
     size_t poll_count, poll_cap;

@@ -55,9 +55,11 @@
     ALLOW(brk), ALLOW(munmap), ALLOW(madvise), ALLOW(mremap), ALLOW_UNLESS(mmap, 2, PROT_EXEC), ALLOW(close), \
     ALLOW(rt_sigreturn), ALLOW(restart_syscall), ALLOW(exit_group), ALLOW(exit)
 
-/* Channel data; of a pty only its size, break and echo state; half a socket closed; pipes grown under bulk; IPQoS. */
+/* Channel data; files that were opened elsewhere, by offset and by descriptor only; of a pty its size, break and echo state; half a socket
+ * closed; pipes grown under bulk; IPQoS. */
 #define CALLS_FACE \
     ALLOW(read), ALLOW(write), ALLOW(readv), ALLOW(writev), ALLOW(sendto), ALLOW(recvfrom), CALLS_COMMON, \
+    ALLOW(pwrite64), ALLOW(preadv), ALLOW(fstat), \
     ALLOW_IF(ioctl, 1, TIOCSWINSZ), ALLOW_IF(ioctl, 1, TCSBRK), ALLOW_IF(ioctl, 1, TCGETS), ALLOW_IF(setsockopt, 1, IPPROTO_TCP), \
     ALLOW_IF2(setsockopt, 1, IPPROTO_IP, 2, IP_TOS), ALLOW_IF2(setsockopt, 1, IPPROTO_IPV6, 2, IPV6_TCLASS), \
     ALLOW(shutdown), ALLOW_IF(fcntl, 1, F_SETPIPE_SZ), ALLOW_IF(fcntl, 1, F_GETFL)

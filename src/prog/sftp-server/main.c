@@ -72,35 +72,33 @@ static bool pour(void)
     return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
-/* -1: no more will come; else as desk_input(). */
-static int take(struct server *s)
+/* False: no more will come. */
+static bool take(struct server *s)
 {
     static uint8_t in[IN_ROOM];
     ssize_t n = read(STDIN_FILENO, in, sizeof in);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return ERR_NONE;
-    if (n <= 0) return -1;
-    int e = (int)desk_input(s->desk, bytes_of(in, (size_t)n));
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return true;
+    if (n <= 0) return false;
+    (void)!desk_input(s->desk, bytes_of(in, (size_t)n));        /* what is wrong shows in desk_error() */
     (void)desk_consumed(s->desk);
-    return e;
+    return true;
 }
 
 /* Until the peer has gone (0), or broke the protocol. */
 static int serve(struct server *s)
 {
     bool ended = false;
-    int failed = ERR_NONE;
     for (;;) {
         fill(s);
-        bool busy = desk_working(s->desk), full = out_n > out_at;
-        if (!busy && !full && (ended || failed != ERR_NONE)) return failed == ERR_NONE ? 0 : EXIT_BAD_MESSAGE;
-        /* Nothing is read while answers wait: a peer that takes none gives nothing. Each side reads when it cannot write. */
-        bool reads = !ended && failed == ERR_NONE && desk_idle(s->desk) && !full;
+        bool busy = desk_working(s->desk), full = out_n > out_at, failed = desk_error(s->desk) != ERR_NONE;
+        if (!full && failed) return EXIT_BAD_MESSAGE;
+        if (!full && !busy && ended) return 0;
+        /* Nothing is read while answers wait: a peer that takes none gives nothing. */
+        bool reads = !ended && !failed && !full && desk_idle(s->desk);
         struct pollfd p[2] = {{.fd = reads ? STDIN_FILENO : -1, .events = POLLIN}, {.fd = full ? STDOUT_FILENO : -1, .events = POLLOUT}};
         if (ppoll(p, 2, busy ? &(struct timespec){0} : NULL, NULL) < 0 && errno != EINTR) return EXIT_FATAL;
         if (p[1].revents && !pour()) return 0;
-        int e = p[0].revents ? take(s) : ERR_NONE;
-        if (e < 0) ended = true;
-        else if (e > 0) failed = e;
+        if (p[0].revents && !take(s)) ended = true;
         if (busy) desk_work(s->desk);
     }
 }

@@ -168,6 +168,7 @@ void face_alarm(struct face *f)
     uint64_t at = face_eof_due(f, 0), limit = face_limits_due(f, 0);
     if (limit < at) at = limit;
     if (f->alive_at_us && f->alive_at_us < at) at = f->alive_at_us;
+    if (f->work_at_us && f->work_at_us < at) at = f->work_at_us;
     pump_alarm(f->pump, at);
 }
 
@@ -197,6 +198,7 @@ static void time_passed(struct face *f, uint64_t now_us)
 {
     (void)face_eof_due(f, now_us);
     (void)face_limits_due(f, now_us);
+    if (f->work_at_us && now_us >= f->work_at_us) face_files_work(f);
     alive_check(f, now_us);
     face_alarm(f);
 }
@@ -214,7 +216,11 @@ NORETURN static void loop(struct face *f)
         if (e != ERR_NONE) failed(f, e);
         switch (r.what) {
         case PUMP_EVENT: event_take(f, &r.event); break;
-        case PUMP_FD: face_hear(f); break;
+        case PUMP_FD:
+            if (r.fd == f->chan) face_hear(f);
+            else face_files_line(f, r.fd);
+            break;
+        case PUMP_ROOM: face_files_room(f, r.event.chan); break;
         case PUMP_TIME: time_passed(f, pump_now_us()); break;
         case PUMP_SOURCES_ENDED: face_sources_ended(f, r.event.chan); break;
         case PUMP_SIGNAL: case PUMP_FILTERED: case PUMP_DRAINED: break;
@@ -237,7 +243,7 @@ static void hello(struct face *f)
 NORETURN void face_run(const struct net_setup *s, int in, int out, int chan)
 {
     struct face *f = &face;
-    f->setup = s, f->chan = chan, f->out = out;
+    f->setup = s, f->chan = chan, f->out = out, f->fds_left = s->fds_max / 2;
     hello(f);
     if (jail_filter(JAIL_FILTER_FACE) != ERR_NONE) _exit(2);
     f->conn = conn_new(&s->conn);

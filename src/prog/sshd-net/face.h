@@ -21,6 +21,7 @@ struct face_chan {
     uint32_t timeout_s;             /* 0: never */
     uint64_t since_us;              /* when it was opened */
     uint64_t eof_at_us;             /* session: when EOF leaves, status or not; 0: it left, or is not due */
+    struct face_files *files;       /* session: files are served here, no program runs; NULL: it does */
 };
 
 struct face {
@@ -42,6 +43,8 @@ struct face {
     uint64_t unused_since_us;                   /* since when there is no channel */
     uint32_t tos;                               /* what is set on the socket */
     uint32_t listen_port_asked;                 /* global requests are answered one by one */
+    unsigned fds_left;                          /* of files, for all channels together */
+    uint64_t work_at_us;                        /* hashes are due; 0: none */
     struct face_chan chans[CHANS_MAX];
 };
 
@@ -88,6 +91,16 @@ void face_limits_opened(struct face *f, uint32_t chan, uint32_t timeout_s);
 /* End what was silent for too long by now; returns when the next is due, UINT64_MAX: nothing. */
 uint64_t face_limits_due(struct face *f, uint64_t now_us);
 void face_qos(struct face *f);
+
+/* face_files.c: SFTP. The line leads to the file hand and is ours from now on; false: closed, no memory. */
+bool face_files_begin(struct face *f, uint32_t chan, int line);
+void face_files_data(struct face *f, uint32_t chan, struct bytes data);
+void face_files_peer_eof(struct face *f, uint32_t chan);
+void face_files_end(struct face *f, uint32_t chan);
+/* A line is readable or writable; the channel has room; hashes are due. */
+void face_files_line(struct face *f, int fd);
+void face_files_room(struct face *f, uint32_t chan);
+void face_files_work(struct face *f);
 
 /* face_trace.c */
 void face_trace(struct face *f);

@@ -137,6 +137,7 @@ static void chan_gone(struct face *f, uint32_t chan)
     struct face_chan *c = chan_of(f, chan);
     if (!c || c->kind == CHAN_FREE) return;
     if (c->pending >= 0) close(c->pending);
+    face_files_end(f, chan);
     if (c->kind == CHAN_SESSION) {
         const struct ask_close a = {.type = ASK_CLOSE, .chan = chan};
         f->sessions--;
@@ -254,9 +255,27 @@ static void fds_close(const int fds[3])
         if (fds[i] >= 0) close(fds[i]);
 }
 
+static void started_files(struct face *f, const struct say_started *say, int line)
+{
+    struct face_chan *c = chan_of(f, say->chan);
+    bool good = c && c->kind == CHAN_SESSION && !c->started && line >= 0;
+    if (!good && line >= 0) close(line);
+    good = good && face_files_begin(f, say->chan, line);
+    if (good) {
+        c->started = true;
+        face_limits_opened(f, say->chan, say->timeout_s);
+        chan_close_hold(f->conn, say->chan);
+    }
+    face_answer(f, say->question, good);
+}
+
 void face_started(struct face *f, const struct say_started *say, const int fds[3])
 {
     struct face_chan *c = chan_of(f, say->chan);
+    if (say->files) {
+        started_files(f, say, fds[0]);
+        return;
+    }
     struct pump_ends ends = {.sink = fds[0], .sink_err = -1, .source = fds[1], .source_err = fds[2], .kind = PUMP_FD_NONBLOCK,
                              .hold_eof = true};
     if (say->pty) ends.source = fds[0], ends.source_err = -1, ends.is_pty = true;
@@ -287,6 +306,7 @@ static void peer_eof(struct face *f, uint32_t chan)
     struct face_chan *c = chan_of(f, chan);
     if (!c) return;
     c->peer_ended = true;
+    if (c->files) face_files_peer_eof(f, chan);
     close_when_over(f, chan);
 }
 
@@ -351,6 +371,7 @@ static void peer_closed(struct face *f, uint32_t chan)
 {
     struct face_chan *c = chan_of(f, chan);
     if (!c) return;
+    face_files_end(f, chan);
     c->ended = true, c->master = -1;
     close_when_over(f, chan);
 }
@@ -366,6 +387,14 @@ static void global_take(struct face *f, const struct event *ev)
     }
 }
 
+/* Data for a session in which nothing runs: nobody will ever take it, but its window must not stay shut. */
+static void data_take(struct face *f, const struct event *ev)
+{
+    const struct face_chan *c = chan_of(f, ev->chan);
+    if (c && c->files) face_files_data(f, ev->chan, ev->data.bytes);
+    else chan_consumed(f->conn, ev->chan, ev->data.bytes.n);
+}
+
 void face_channel_event(struct face *f, const struct event *ev)
 {
     switch (ev->type) {
@@ -376,8 +405,7 @@ void face_channel_event(struct face *f, const struct event *ev)
     case EV_CHANNEL_PEER_CLOSED: peer_closed(f, ev->chan); return;
     case EV_CHANNEL_REQUEST: request_take(f, ev); return;
     case EV_GLOBAL_REQUEST: global_take(f, ev); return;
-    /* Data for a session in which nothing runs: nobody will ever take it, but its window must not stay shut. */
-    case EV_CHANNEL_DATA: chan_consumed(f->conn, ev->chan, ev->data.bytes.n); return;
+    case EV_CHANNEL_DATA: data_take(f, ev); return;
     default: return;
     }
 }

@@ -40,6 +40,7 @@ static void expire(struct face *f, uint32_t chan)
     struct face_chan *c = &f->chans[chan];
     c->expired = c->exited = c->ended = c->peer_ended = true;
     c->master = -1, c->eof_at_us = 0;
+    face_files_end(f, chan);
     pump_drop(f->pump, chan);
     chan_close(f->conn, chan);
 }

@@ -118,6 +118,21 @@ static struct bytes conf_map(void)
     return bytes_of(p, (size_t)st.st_size);
 }
 
+/* A face holds what its peer has open; the kernel's customary 1,024 are few for that. */
+static unsigned fds_raise(void)
+{
+    enum { FDS_WANTED = 16384 };
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0) return 256;
+    rlim_t want = r.rlim_max < FDS_WANTED ? r.rlim_max : FDS_WANTED;
+    if (r.rlim_cur < want) {
+        rlim_t had = r.rlim_cur;
+        r.rlim_cur = want;
+        if (setrlimit(RLIMIT_NOFILE, &r) != 0) r.rlim_cur = had;
+    }
+    return (unsigned)(r.rlim_cur < FDS_WANTED ? r.rlim_cur : FDS_WANTED);
+}
+
 int main(void)
 {
     struct jail_report report;
@@ -135,6 +150,7 @@ int main(void)
         snprintf(text, sizeof text, "rehearsal of a handshake: %s", err_text(e));
         fail(text);
     }
+    setup.fds_max = fds_raise();
     const struct jail_how how = {.uid = setup.conf.jail_uid, .gid = setup.conf.jail_gid, .rung_first = (int)setup.conf.rung_first};
     if (jail_enter(&how, &report, text, sizeof text) != ERR_NONE) fail(text);
     if (jail_filter(JAIL_FILTER_NURSERY) != ERR_NONE) fail("no system call filter");

@@ -12,6 +12,7 @@
 struct net_setup {
     struct face_conf conf;
     struct conn_setup conn;
+    unsigned fds_max;           /* descriptors that a face may hold */
 };
 /* ERR_NO_KEX and the like: a list without a name that we have. */
 MUST_USE enum err net_setup_make(struct bytes text, struct net_setup *out);

@@ -148,6 +148,7 @@ struct session_spec {
     const char *command;        /* EXEC: the command; SUBSYSTEM: its name; SHELL: ignored. NUL-terminated, otherwise opaque */
     const struct session_pty *pty;              /* NULL: none. (Whether one may be had: session_pty_check().) */
     bool change_password;       /* logged in by password and account->must_change: run passwd(1) and nothing else */
+    int log_fd;                 /* where the log goes; below 1: syslog */
     const char *notices;        /* printed first with a pty and no command, e.g. what the login has to say; or NULL */
     unsigned timeout_ms;        /* for the child to report that its terminal stands */
 };
@@ -162,6 +163,7 @@ struct session {
     /* Descriptors for the face; the warden passes them on and closes them (session_ends_close). pty: only `master`, else
      * the three others. */
     int master, sink, source, source_err;       /* -1 where there is none; write ours to sink, read output from source */
+    int files;                  /* instead: the line to a file hand (kit/files.h) */
 };
 
 /* PermitTTY, no-pty/restrict: may this login have a terminal? */
@@ -173,7 +175,7 @@ MUST_USE enum verdict session_pty_check(const struct sshd_conf *conf, const stru
  * permitted), ERR_SYSTEM (fork, pty), ERR_TIMEOUT; nothing is left running then. Failures after that point are told to the user on the
  * session's own stderr and end it with 1 or 254, as OpenSSH does. */
 MUST_USE enum err session_start(const struct session_spec *spec, struct session *out);
-/* Closes master, sink, source, source_err here. */
+/* Closes master, sink, source, source_err, files here. */
 void session_ends_close(struct session *s);
 
 struct session_exit {

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include "base/text.h"
 #include "conf/sshd.h"
 #include "key/authorized_keys.h"
+#include "os/log.h"
 #include "os/message.h"
 #include "os/pty.h"
 #include "os/record.h"
@@ -42,7 +44,6 @@ static enum err subsystem_find(const struct sshd_conf *conf, const char *name, c
     for (size_t i = 0; i < conf->subsystem.n; i++) {
         const struct sshd_subsystem *s = &conf->subsystem.v[i];
         if (strcmp(s->name, name) != 0) continue;
-        if (strcmp(s->command, "internal-sftp") == 0 || strncmp(s->command, "internal-sftp ", 14) == 0) return ERR_DENIED;
         *out = s->command;
         return ERR_NONE;
     }
@@ -63,7 +64,11 @@ enum err session_plan_make(const struct session_spec *spec, struct session_plan 
         p.original = p.command;
         p.command = force;
         p.forced = true;
-        if (strcmp(force, "internal-sftp") == 0) return ERR_DENIED;
+    }
+    if (p.command && !spec->change_password && (p.forced || p.is_subsystem)) {
+        bool internal = session_is_internal_sftp(p.command);
+        p.files = p.is_subsystem && (internal || session_is_sftp_server(p.command, spec->account));
+        p.files_only = internal && !p.is_subsystem;
     }
     *out = p;
     return ERR_NONE;
@@ -88,16 +93,17 @@ void session_ends_close(struct session *s)
     fd_close(&s->sink);
     fd_close(&s->source);
     fd_close(&s->source_err);
+    fd_close(&s->files);
 }
 
-/* The child's descriptors become 0, 1, 2 and (to_warden >= 0) 3. */
-static enum err child_start(const struct session_spec *spec, const struct session_plan *plan, const int std[3], int to_warden, struct session *s)
+/* The child's descriptors become 0, 1, 2, (line >= 0) 3, and the log's for a file hand. */
+static enum err child_start(const struct session_spec *spec, const struct session_plan *plan, const int std[3], int line, struct session *s)
 {
-    const int keep[4] = {std[0], std[1], std[2], to_warden};
+    const int keep[5] = {std[0], std[1], std[2], line, spec->log_fd};
     pid_t pid = fork();
     if (pid < 0) return ERR_SYSTEM;
     if (pid == 0) {
-        if (spawn_keep_fds(keep, to_warden >= 0 ? 4 : 3) != ERR_NONE) {
+        if (spawn_keep_fds(keep, line < 0 ? 3 : plan->files && spec->log_fd > 0 ? 5 : 4) != ERR_NONE) {
             if (std[2] >= 0) dprintf(std[2], "sshd: cannot set up the session: %s\n", strerror(errno));
             _exit(1);
         }
@@ -184,6 +190,18 @@ static enum err terminal_start(const struct session_spec *spec, const struct ses
     return e;
 }
 
+/* One line from the child to the face; the warden keeps neither end. */
+static enum err files_start(const struct session_spec *spec, const struct session_plan *plan, struct session *s)
+{
+    static const int none[3] = {-1, -1, -1};
+    int pair[2];
+    TRY(message_pair(pair));
+    enum err e = child_start(spec, plan, none, pair[1], s);
+    close(pair[1]);
+    s->files = pair[0];
+    return e;
+}
+
 static void record_end(struct session *s, const struct account *a)
 {
     if (!s->recorded) return;
@@ -195,14 +213,18 @@ static void record_end(struct session *s, const struct account *a)
 enum err session_start(const struct session_spec *spec, struct session *out)
 {
     struct session_plan plan;
-    struct session s = {.pidfd = -1, .master = -1, .sink = -1, .source = -1, .source_err = -1};
+    struct session s = {.pidfd = -1, .master = -1, .sink = -1, .source = -1, .source_err = -1, .files = -1};
+    char chroot[PATH_MAX], why[512];
     if (!spec->account->valid) return ERR_DENIED;
+    enum err e = session_chroot_path(spec, chroot, sizeof chroot, why, sizeof why);
+    if (e != ERR_NONE) log_line(LOG_LEVEL_ERROR, "%s", why);
+    TRY(e);
     if (spec->pty && session_pty_check(spec->conf, spec->options) != VERDICT_GOOD) return ERR_DENIED;
     if (spec->pty && spec->pty->modes_n > sizeof spec->pty->modes) return ERR_TOO_LONG;
     TRY(session_plan_make(spec, &plan));
     s.forced = plan.forced;
     s.is_subsystem = plan.is_subsystem;
-    enum err e = spec->pty ? terminal_start(spec, &plan, &s) : pipes_start(spec, &plan, &s);
+    e = plan.files ? files_start(spec, &plan, &s) : spec->pty ? terminal_start(spec, &plan, &s) : pipes_start(spec, &plan, &s);
     if (e != ERR_NONE) {
         record_end(&s, spec->account);
         child_abandon(&s);

@@ -10,8 +10,10 @@ struct session_plan {
     const char *command;        /* NULL: a login shell */
     const char *original;       /* SSH_ORIGINAL_COMMAND; NULL: none */
     bool forced, is_subsystem;
+    bool files;                 /* no program: the child serves files, command has sftp-server's flags */
+    bool files_only;            /* it may do nothing else, and asked for something else: a word, and the end */
 };
-/* ForceCommand, command="", Subsystem. ERR_DENIED: no such subsystem, or one that is not built. */
+/* ForceCommand, command="", Subsystem. ERR_DENIED: no such subsystem. */
 MUST_USE enum err session_plan_make(const struct session_spec *spec, struct session_plan *out);
 
 /* Child and warden, over a message pair: the child reports its terminal with the descriptors master and slave, and waits. */
@@ -23,9 +25,30 @@ struct session_go {
     char last_host[256];
 };
 
-/* The child's whole life up to exec. Descriptors 0, 1, 2 are the session's (or /dev/null with a pty) and 3 the way to the warden
- * (with a pty only); signals are at their defaults. Never returns. */
+/* The child's whole life up to exec. Descriptors 0, 1, 2 are the session's (or /dev/null with a pty or for files); 3 leads to the warden (with
+ * a pty) or to the face (for files), 4 to the log (for files, unless it is syslog); signals are at their defaults. Never returns. */
 NORETURN void session_child(const struct session_spec *spec, const struct session_plan *plan);
+
+/* ---- session_files.c: sessions that only move files, and sessions below a folder of their own ---- */
+
+#define SESSION_FILES_FD 3
+#define SESSION_LOG_FD   4
+
+/* Is this command sftp-server, to be served without a program? internal-sftp is; a path of sftp-server in its usual places is where the user's
+ * shell would do nothing but start it. */
+bool session_is_internal_sftp(const char *command);
+bool session_is_sftp_server(const char *command, const struct account *a);
+
+/* ChrootDirectory with its tokens, into out[0..cap): empty when there is none. ERR_DENIED: not a path that only root can change, or we are not
+ * root; `why` gets the line for the log. */
+MUST_USE enum err session_chroot_path(const struct session_spec *spec, char *out, size_t cap, char *why, size_t why_cap);
+/* As root, in the child: go there. ERR_DENIED, ERR_SYSTEM: the caller must _exit. */
+MUST_USE enum err session_chroot_enter(const char *path);
+
+/* As the user: the file hand's whole life. The log was opened. Never returns. */
+NORETURN void session_files_run(const struct session_spec *spec, const struct session_plan *plan, bool in_chroot);
+/* Before the user's rights and root: the log, as sftp-server's flags want it. */
+void session_files_log(const struct session_plan *plan);
 
 /* ---- environ.c ---- */
 

@@ -3,10 +3,13 @@
  * account_become(); what fails is told to the user on the session's own stderr. */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
 #include <paths.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -69,12 +72,12 @@ static bool file_out(const char *path, int to)
 
 /* ---- the terminal ---- */
 
-/* The terminal is the user's from birth; the master goes to the warden, and only the face will keep it. */
-static enum err terminal_stand(const struct session_pty *want, struct session_report *report, struct session_go *go)
+/* The terminal is the user's from birth; the master goes to the warden, and only the face will keep it. A chroot has no /dev/ptmx: there it
+ * was opened before, with the user's ids for files. */
+static enum err terminal_stand(const struct session_pty *want, struct pty p, struct session_report *report, struct session_go *go)
 {
-    struct pty p;
     struct message got;
-    TRY(pty_open(&p));
+    if (p.master < 0) TRY(pty_open(&p));
     TRY(pty_control(p.slave));
     TRY(tty_modes_apply(p.slave, bytes_of(want->modes, want->modes_n)));
     pty_resize(p.slave, want->cols, want->rows, want->width_px, want->height_px);
@@ -88,6 +91,16 @@ static enum err terminal_stand(const struct session_pty *want, struct session_re
     message_close_fds(&got);
     close(WARDEN_FD);
     return got.n == sizeof *go ? ERR_NONE : ERR_FORMAT;
+}
+
+static enum err pty_open_early(const struct account *a, struct pty *out)
+{
+    (void)setfsgid(a->gid);
+    (void)setfsuid(a->uid);
+    enum err e = pty_open(out);
+    (void)setfsuid(geteuid());
+    (void)setfsgid(getegid());
+    return e;
 }
 
 /* ---- what a login says ---- */
@@ -199,7 +212,7 @@ static NORETURN void shell_exec(const struct session_plan *plan, char *shell, ch
     _exit(1);
 }
 
-static NORETURN void user_begin(const struct session_spec *spec, const struct session_plan *plan, const char *tty)
+static NORETURN void user_begin(const struct session_spec *spec, const struct session_plan *plan, const char *tty, bool in_chroot)
 {
     struct environ_list env = {0};
     char shell[sizeof spec->account->shell];
@@ -207,13 +220,41 @@ static NORETURN void user_begin(const struct session_spec *spec, const struct se
     char *slash = strrchr(shell, '/'), *name = slash ? slash + 1 : shell;
     environ_build(&env, spec, plan, tty);
     if (spec->change_password) password_change(spec, env.v);
-    if (chdir(spec->account->home) != 0) say("Could not chdir to home directory %s: %s\n", spec->account->home, strerror(errno));
+    if (chdir(spec->account->home) != 0 && !in_chroot)
+        say("Could not chdir to home directory %s: %s\n", spec->account->home, strerror(errno));
     rc_run(spec, plan, shell, name, env.v);
+    if (plan->files) session_files_run(spec, plan, in_chroot);
+    if (plan->files_only) {
+        static const char only[] = "This service allows sftp connections only.\n";
+        text_out(1, only, sizeof only - 1);
+        _exit(1);
+    }
     shell_exec(plan, shell, name, env.v);
 }
 
-/* Limits and identity; the last steps that need root. */
-static void rights_take(const struct session_spec *spec)
+/* The account's groups, before a chroot hides who else is in them. NULL: as many as fit are in the account. */
+static gid_t *groups_all(const struct account *a, size_t *n)
+{
+    int count = NGROUPS_MAX;
+    if (a->groups_n <= ACCOUNT_GROUPS_MAX) return NULL;
+    gid_t *all = calloc((size_t)count, sizeof *all);
+    if (!all || getgrouplist(a->name, a->gid, all, &count) < 0) _exit(1);
+    *n = (size_t)count;
+    return all;
+}
+
+static enum err become(const struct session_spec *spec, const char *chroot)
+{
+    const struct account *a = spec->account;
+    size_t n = 0;
+    if (!chroot[0]) return account_become(a);
+    gid_t *all = groups_all(a, &n);
+    TRY(session_chroot_enter(chroot));
+    return all ? user_become(a->name, a->uid, a->gid, all, n) : account_become(a);
+}
+
+/* Limits, root folder and identity; the last steps that need root. */
+static void rights_take(const struct session_spec *spec, const char *chroot)
 {
     mode_t mask = umask(022);
     umask(mask | 022);
@@ -221,7 +262,7 @@ static void rights_take(const struct session_spec *spec)
         say("sshd: cannot set resource limits: %s\n", strerror(errno));
         _exit(1);
     }
-    if (account_become(spec->account) != ERR_NONE) {
+    if (become(spec, chroot) != ERR_NONE) {
         say("sshd: cannot become user %s\n", spec->account->name);
         _exit(1);
     }
@@ -231,9 +272,16 @@ void session_child(const struct session_spec *spec, const struct session_plan *p
 {
     struct session_report report = {0};
     struct session_go go = {0};
-    rights_take(spec);
-    if (spec->pty) {
-        if (terminal_stand(spec->pty, &report, &go) != ERR_NONE) {
+    struct pty early = {.master = -1, .slave = -1};
+    char chroot[PATH_MAX], why[512];
+    bool pty = spec->pty && !plan->files;
+    if (session_chroot_path(spec, chroot, sizeof chroot, why, sizeof why) != ERR_NONE) _exit(1);
+    if (plan->files) session_files_log(plan);
+    if (chroot[0] && pty && pty_open_early(spec->account, &early) != ERR_NONE) _exit(1);
+    if (chroot[0] && !pty) nologin_obey(spec);      /* the file that counts is the system's, not one in there */
+    rights_take(spec, chroot);
+    if (pty) {
+        if (terminal_stand(spec->pty, early, &report, &go) != ERR_NONE) {
             say("sshd: cannot set up the terminal\n");
             _exit(1);
         }
@@ -241,7 +289,7 @@ void session_child(const struct session_spec *spec, const struct session_plan *p
         say("sshd: cannot start a session: %s\n", strerror(errno));
         _exit(1);
     }
-    nologin_obey(spec);
-    if (spec->pty && !spec->change_password) login_greet(spec, plan, &go);
-    user_begin(spec, plan, spec->pty ? report.tty : NULL);
+    if (!chroot[0] || pty) nologin_obey(spec);
+    if (pty && !spec->change_password) login_greet(spec, plan, &go);
+    user_begin(spec, plan, pty ? report.tty : NULL, chroot[0] != 0);
 }

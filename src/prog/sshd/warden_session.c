@@ -45,7 +45,7 @@ static struct warden_session *session_get(struct warden *w, uint32_t chan)
     s = calloc(1, sizeof *s);
     if (!s) return NULL;
     s->chan = chan;
-    s->session = (struct session){.pidfd = -1, .master = -1, .sink = -1, .source = -1, .source_err = -1};
+    s->session = (struct session){.pidfd = -1, .master = -1, .sink = -1, .source = -1, .source_err = -1, .files = -1};
     return w->sessions[w->session_count++] = s;
 }
 
@@ -130,11 +130,11 @@ static uint32_t timeout_of(const struct warden *w, uint32_t kind, const char *co
 static void started(struct warden *w, struct warden_session *s, uint32_t question, uint32_t timeout_s)
 {
     const struct say_started say = {.type = SAY_STARTED, .question = question, .chan = s->chan, .pty = s->session.master >= 0,
-                                    .timeout_s = timeout_s};
+                                    .files = s->session.files >= 0, .timeout_s = timeout_s};
     const int pipes[3] = {s->session.sink, s->session.source, s->session.source_err};
-    const int *fds = say.pty ? &s->session.master : pipes;
-    size_t n = say.pty ? 1 : 3;
-    for (size_t i = 0; i < n; i++) nonblock(fds[i]);
+    const int *fds = say.files ? &s->session.files : say.pty ? &s->session.master : pipes;
+    size_t n = say.files || say.pty ? 1 : 3;
+    for (size_t i = 0; i < n && !say.files; i++) nonblock(fds[i]);
     s->started = true;
     warden_say(w, &say, fds, n);
     session_ends_close(&s->session);
@@ -152,7 +152,7 @@ void warden_start_session(struct warden *w, uint32_t question, uint32_t chan, ui
     }
     const struct session_spec spec = {
         .account = &w->account, .conf = w->conf, .options = w->options, .link = &w->link, .env = &s->env, .kind = kinds[kind], .command = text,
-        .pty = s->has_pty ? &s->pty : NULL, .timeout_ms = START_MS, .change_password = w->change_password};
+        .pty = s->has_pty ? &s->pty : NULL, .timeout_ms = START_MS, .change_password = w->change_password, .log_fd = log_fd()};
     enum err e = session_start(&spec, &s->session);
     session_env_done(&s->env);
     s->env = (struct session_env){0};

@@ -38,7 +38,9 @@ size_t desk_consumed(struct desk *d);
 MUST_USE enum err desk_verb_due(const struct desk *d, enum sftp_verb *out);     /* to parse it by; ERR_STATE: nothing is asked */
 MUST_USE enum err desk_answer(struct desk *d, const struct sftp_result *r, int fd);
 /* No questions for now (the line to the executor is full), or again. */
-MUST_USE enum err desk_hold(struct desk *d, bool hold);
+void desk_hold(struct desk *d, bool hold);
+/* What desk_input() said, or would say: answers let go on what waited. */
+enum err desk_error(const struct desk *d);
 
 /* The bytes for the peer that wait need that much room to go on; 0: nothing waits. */
 size_t desk_wants(const struct desk *d);

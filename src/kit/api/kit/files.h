@@ -68,6 +68,13 @@ struct bytes files_close_handle(uint8_t room[FILES_CLOSE_HANDLE], struct bytes h
  * in the order of the requests, as sftp_result_write() makes them, also several in a datagram; each with its descriptors in order. */
 #define FILES_DATAGRAM_MAX 65536
 #define FILES_DATAGRAM_FDS 16
+/* The first datagram comes from this side: what the flags refuse, so that the other one can tell its peer (which decides nothing). */
+#define FILES_HELLO 9
+struct files_hello {
+    bool read_only;
+    uint64_t refused;
+};
+MUST_USE enum err files_hello_parse(struct bytes datagram, struct files_hello *out);
 /* Until the other end closes (0) or sends what is no request (11, as OpenSSH's sftp-server exits). */
 int files_serve(struct files *f, int sock);
 

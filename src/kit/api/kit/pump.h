@@ -60,6 +60,9 @@ void pump_set_filter(struct pump *p, uint32_t chan, pump_filter *filter, void *c
 
 /* Other descriptors to wait for (the privilege channel): reported in `ready`, not read. events: POLLIN, POLLOUT; 0 forgets it. */
 MUST_USE enum err pump_watch(struct pump *p, int fd, short events);
+/* The program makes this channel's data itself: PUMP_ROOM tells when it may send `room` bytes or more, or when the peer's window is all that is in the
+ * way of so many and some may be sent. Again and again, until it asks for 0. */
+MUST_USE enum err pump_want_room(struct pump *p, uint32_t chan, size_t room);
 /* Wake up once at this time (monotonic us) with PUMP_TIME; UINT64_MAX: no such time. */
 void pump_alarm(struct pump *p, uint64_t at_us);
 
@@ -68,6 +71,7 @@ enum pump_what {
     PUMP_SIGNAL,            /* ppoll was interrupted (EINTR) */
     PUMP_FILTERED,          /* the filter of channel event.chan took bytes away */
     PUMP_SOURCES_ENDED,     /* all sources of channel event.chan ended; EOF is on its way (unless hold_eof) */
+    PUMP_ROOM,              /* see pump_want_room(): channel event.chan */
     PUMP_DRAINED            /* the channel event.chan was closed before its sinks had everything: now they have */
 };
 struct pump_ready {

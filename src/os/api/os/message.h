@@ -6,7 +6,7 @@
 
 #include "base/bytes.h"
 
-#define MESSAGE_FDS_MAX 4
+#define MESSAGE_FDS_MAX 16      /* as many files as one datagram of a file hand brings */
 
 struct message {
     size_t n;                   /* bytes of the datagram */

@@ -124,7 +124,7 @@ union ask {
     X(BANNER,    say_banner,    0)      /* before the AUTH it comes with; more than one for a long text */ \
     X(AUTH,      say_auth,      0)      /* to AUTH_* */ \
     X(REPLY,     say_reply,     0)      /* to PTY, ENV, START that failed, SIGNAL, CANCEL */ \
-    X(STARTED,   say_started,   3)      /* to START: the terminal's master, or sink, source, source_err */ \
+    X(STARTED,   say_started,   3)      /* to START: the terminal's master, or sink, source, source_err, or the line to a file hand */ \
     X(EXIT,      say_exit,      0) \
     X(CONNECTED, say_connected, 1)      /* to CONNECT */ \
     X(LISTENING, say_listening, 0)      /* to LISTEN */ \
@@ -154,7 +154,8 @@ struct policy {
 struct say_auth { uint32_t type, result, methods_n, prompt_n; uint8_t methods[256], prompt[256]; struct policy policy; };
 
 struct say_reply { uint32_t type, question, ok; };
-struct say_started { uint32_t type, question, chan, pty, timeout_s; };     /* timeout: ChannelTimeout */
+/* files: no program runs, the face serves SFTP with that hand. timeout: ChannelTimeout. */
+struct say_started { uint32_t type, question, chan, pty, files, timeout_s; };
 struct say_exit { uint32_t type, chan, by_signal, status, core; char signal[32]; };
 struct say_connected { uint32_t type, question, ok, reason; char text[128]; };
 struct say_listening { uint32_t type, question, ok, port; };
