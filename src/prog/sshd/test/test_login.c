@@ -149,6 +149,7 @@ static void forced_commands_rows(void **state)
 {
     (void)state;
     struct sshd_subsystem subs[] = {{"sftp", "/usr/lib/sftp-server -l INFO"}, {"in", "internal-sftp"}};
+    static const struct account account = {.shell = "/bin/sh"};
     struct key_options *o = calloc(1, sizeof *o);
     key_options_init(o);
     o->has_command = 1;
@@ -161,13 +162,13 @@ static void forced_commands_rows(void **state)
         {"cfg", false, SESSION_SHELL, NULL, "cfg", NULL, true, ERR_NONE},
         {NULL, false, SESSION_SUBSYSTEM, "sftp", "/usr/lib/sftp-server -l INFO", NULL, false, ERR_NONE},
         {NULL, true, SESSION_SUBSYSTEM, "sftp", "from-key", "/usr/lib/sftp-server -l INFO", true, ERR_NONE},
-        {NULL, false, SESSION_SUBSYSTEM, "in", NULL, NULL, false, ERR_DENIED},
+        {NULL, false, SESSION_SUBSYSTEM, "in", "internal-sftp", NULL, false, ERR_NONE},
         {NULL, false, SESSION_SUBSYSTEM, "none", NULL, NULL, false, ERR_DENIED},
-        {"internal-sftp", false, SESSION_EXEC, "ls", NULL, NULL, false, ERR_DENIED},
+        {"internal-sftp", false, SESSION_EXEC, "ls", "internal-sftp", "ls", true, ERR_NONE},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct sshd_conf conf = {.force_command = rows[i].config, .subsystem = {subs, 2}};
-        struct session_spec spec = {.conf = &conf, .options = rows[i].key ? o : NULL, .kind = rows[i].kind, .command = rows[i].command};
+        struct session_spec spec = {.account = &account, .conf = &conf, .options = rows[i].key ? o : NULL, .kind = rows[i].kind, .command = rows[i].command};
         struct session_plan plan;
         assert_int_equal(session_plan_make(&spec, &plan), rows[i].err);
         if (rows[i].err != ERR_NONE) continue;
