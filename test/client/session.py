@@ -308,6 +308,15 @@ def alive(pid):
         return False
 
 
+def look_inside(child):
+    fds = {fd: os.readlink(f"/proc/{child}/fd/{fd}") for fd in os.listdir(f"/proc/{child}/fd")}
+    kinds = sorted(re.sub(r"[\[:].*", "", to) for fd, to in fds.items())   # ours to the UI and to the server; stdin, stdout, stderr
+    same((len(kinds), kinds.count("socket"), kinds.count("/dev/null") >= 3), (8, 2, True), f"descriptors {fds}")
+    same(open(f"/proc/{child}/environ", "rb").read(), b"", "environment")
+    maps = open(f"/proc/{child}/maps", encoding="utf-8").read()
+    same({m for m in re.findall(r"lib(\w+)[-.\d]*\.so", maps)} <= {"c", "crypto", "z"}, True, "libraries")
+
+
 def processes(tap, s):
     with tap.case("the transport: no rights, two locks, no files, nothing of the user's"):
         p = s.popen("127.0.0.1", "echo up; cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -320,12 +329,7 @@ def processes(tap, s):
         same((st["NoNewPrivs"], st["Seccomp"], st["Threads"]), ("1", "2", "1"), "locks")
         if os.geteuid() == 0:
             same("0" in st["Uid"].split(), False, "root's uid")
-        fds = {fd: os.readlink(f"/proc/{child}/fd/{fd}") for fd in os.listdir(f"/proc/{child}/fd")}
-        kinds = sorted(re.sub(r"[\[:].*", "", to) for fd, to in fds.items())   # ours to the UI and to the server; stdin, stdout, stderr
-        same((len(kinds), kinds.count("socket"), kinds.count("/dev/null") >= 3), (8, 2, True), f"descriptors {fds}")
-        same(open(f"/proc/{child}/environ", "rb").read(), b"", "environment")
-        maps = open(f"/proc/{child}/maps", encoding="utf-8").read()
-        same({m for m in re.findall(r"lib(\w+)[-.\d]*\.so", maps)} <= {"c", "crypto", "z"}, True, "libraries")
+            look_inside(child)      # it cannot be dumped, so that only root may
         maps = open(f"/proc/{p.pid}/maps", encoding="utf-8").read()
         same((own["NoNewPrivs"], own["Seccomp"]), ("0", "0"), "the UI is the user's own")
         p.stdin.close()
@@ -353,7 +357,8 @@ def processes(tap, s):
 def main():
     tap = Tap()
     with Place() as place:
-        server = servers.sshd(place, programs.foreign("sshd"), ["AcceptEnv NACRE_*", "Compression delayed"])
+        program = programs.foreign("sshd") if room.foreign_terminals() else programs.ours("sshd")
+        server = servers.sshd(place, program, ["AcceptEnv NACRE_*", "Compression delayed"])
         s = Session(place, server)
         for part in slow_forward, terminal, suspension, pipes, options, processes:
             part(tap, s)

@@ -32,6 +32,8 @@ class Side:
 
     def write(self, name, data, mode=0o600):
         path = f"{self.folder}/{name}"
+        if os.path.exists(path):
+            os.unlink(path)     # it may not be writable
         with open(path, "wb") as f:
             os.fchmod(f.fileno(), mode)
             f.write(data if isinstance(data, bytes) else data.encode())
