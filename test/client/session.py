@@ -19,7 +19,7 @@ import clients
 import programs
 import room
 import servers
-from place import Place, die_with_parent
+from place import Place, die_with_parent, free_port
 from tap import PATIENCE, Tap, same, wait_for
 from term import Terminal
 
