@@ -142,7 +142,7 @@ static const struct option rows[] = {
     OPTION("IPQoS", kind_ipqos, ipqos, "ef cs0", 0, BUILT, NULL, "type of service of packets"),
     OPTION("RekeyLimit", kind_rekey, rekey_limit, "default none", 0, BUILT, NULL, "data and time before new keys"),
     OPTION("StreamLocalBindMask", kind_mask, stream_local_bind_mask, "0177", 0, LESS, NULL, "umask of socket files"),
-    OPTION("ObscureKeystrokeTiming", kind_obscure, obscure_keystroke_timing_ms, "yes", 0, LESS, NULL, "hide the rhythm of typing"),
+    OPTION("ObscureKeystrokeTiming", kind_obscure, obscure_keystroke_timing_ms, "yes", 0, BUILT, NULL, "hide the rhythm of typing"),
     OPTION("SyslogFacility", kind_facility, syslog_facility, "USER", 0, LESS, NULL, "facility of log lines"),
     COMMAND("ProxyCommand", proxy_command, BUILT, "command whose input and output is the connection"),
     OPTION("ProxyJump", kind_jump, proxy_jump, NULL, OPT_REST, MORE, NULL, "hosts to jump over"),

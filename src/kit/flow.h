@@ -48,6 +48,7 @@ struct flow {
     struct pump_ends ends;          /* is_pty, keep_open, hold_eof */
     struct sink sink[2];            /* by enum stream */
     struct source source[2];
+    bool held;                      /* sources are read by pump_pull() only */
     uint64_t active_us;             /* when bytes of it moved last, either way */
     pump_filter *filter;
     void *filter_ctx;

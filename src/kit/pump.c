@@ -342,6 +342,12 @@ static bool tell_next(struct pump *p, struct pump_ready *out)
     return false;
 }
 
+void pump_hold(struct pump *p, uint32_t chan, bool held)
+{
+    struct flow *f = pump_flow(p, chan);
+    if (f) f->held = held;
+}
+
 /* One flow's turn at its sources. Keystrokes always, bulk only while little waits for the socket. */
 static bool pump_fill_flow(struct pump *p, struct flow *f, uint32_t *filtered)
 {
@@ -362,16 +368,26 @@ static bool pump_fill_flow(struct pump *p, struct flow *f, uint32_t *filtered)
     return moved;
 }
 
+void pump_pull(struct pump *p, uint32_t chan, bool *cut)
+{
+    struct flow *f = pump_flow(p, chan);
+    uint32_t filtered = UINT32_MAX;
+    if (!f || f->orphan) return;
+    for (int s = 0; s < 2; s++) f->source[s].ready = f->source[s].fd >= 0;
+    (void)pump_fill_flow(p, f, &filtered);
+    *cut = filtered != UINT32_MAX;
+}
+
 /* All flows, those with little to say first; who begins among the others rotates. */
 static bool pump_fill(struct pump *p, uint32_t *filtered)
 {
     bool moved = false;
     size_t n = p->flow_count;
     for (size_t i = 0; i < n; i++)
-        if (!p->flows[i]->bulk && pump_fill_flow(p, p->flows[i], filtered)) moved = true;
+        if (!p->flows[i]->bulk && !p->flows[i]->held && pump_fill_flow(p, p->flows[i], filtered)) moved = true;
     for (size_t i = 0; i < n; i++) {
         struct flow *f = p->flows[(i + p->turn) % n];
-        if (f->bulk && pump_fill_flow(p, f, filtered)) moved = true;
+        if (f->bulk && !f->held && pump_fill_flow(p, f, filtered)) moved = true;
     }
     p->turn++;
     return moved;

@@ -54,7 +54,7 @@ static void poll_add_conn(struct pump *p)
 static void poll_add_flow(struct pump *p, struct flow *f, bool sources)
 {
     size_t waiting = conn_output_peek(p->conn).n;
-    if (f->orphan || (f->bulk && waiting >= p->quantum)) sources = false;
+    if (f->orphan || f->held || (f->bulk && waiting >= p->quantum)) sources = false;
     for (int s = 0; s < 2; s++) {
         struct poll_who who = {.stream = (enum stream)s, .flow = f, .what = POLL_SINK};
         if (f->sink[s].blocked && f->sink[s].queue.n) poll_add(p, f->sink[s].fd, POLLOUT, who);

@@ -49,7 +49,7 @@ static const struct row rows[CM_COUNT] = {
         T(cm_session, modes, TERM_MODES_MAX), T(cm_session, host, CM_NAME_MAX), N(cm_session, port), L(cm_session, env, CM_LIST_MAX),
         N(cm_session, escape), N(cm_session, fd_kind), N(cm_session, alive_s), N(cm_session, alive_max),
         N(cm_session, session_timeout_s), N(cm_session, direct_timeout_s), N(cm_session, forwarded_timeout_s), N(cm_session, global_timeout_s),
-        N(cm_session, no_more_sessions), N(cm_session, extras)}},
+        N(cm_session, obscure_ms), N(cm_session, no_more_sessions), N(cm_session, extras)}},
     [CM_WINCH] = {"WINCH", 0, 0, 0, {N(cm_winch, cols), N(cm_winch, rows), N(cm_winch, xpixels), N(cm_winch, ypixels)}},
     [CM_RESUME] = {"RESUME", 0, 0, 0, {{END}}},
     [CM_QUIT] = {"QUIT", 0, 0, 0, {{END}}},

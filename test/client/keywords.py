@@ -1,9 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
 """What single keywords of ssh_config do: the line about one that is not there, what others change on the wire."""
+import dataclasses
 import os
 import socket
+import subprocess
 import sys
+import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import clients
@@ -12,7 +16,8 @@ import room
 import servers
 import tos
 from place import Place, free_port
-from tap import Tap, same
+from tap import Tap, same, wait_for
+from term import Terminal
 
 ANSIBLE = ["-C", "-o", "ControlMaster=auto", "-o", "ControlPersist=60s"]
 
@@ -110,11 +115,72 @@ def qos(tap, b):
             same((want in w.sent_to_port, other in w.sent_to_port), (True, False), f"seen: {w.sent_to_port}")
 
 
+class Wire:
+    """Between our ssh and the server: what the client sends, piece by piece."""
+
+    def __init__(self, port):
+        self.to, self.sent, self.changed = port, 0, time.monotonic()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        here, _ = self.listener.accept()
+        there = socket.create_connection(("127.0.0.1", self.to))
+        threading.Thread(target=self.carry, args=(there, here, False), daemon=True).start()
+        self.carry(here, there, True)
+
+    def carry(self, a, b, count):
+        while data := a.recv(65536):
+            if count:
+                self.sent += len(data)
+                self.changed = time.monotonic()
+            b.sendall(data)
+        b.shutdown(socket.SHUT_WR)
+
+    def quiet(self, seconds=4):
+        """Until nothing was sent for that long: chaff ends 3.1 s after the last key at the latest."""
+        wait_for("silence", lambda: time.monotonic() - self.changed > seconds)
+        return self.sent
+
+
+def keystrokes(tap, b):
+    size = 36       # a packet of ten bytes, as one key's and PING's are, with chacha20-poly1305
+    for value, least, most in ("yes", 10, 157), ("interval:200", 3, 18), ("no", 1, 1):
+        with tap.case(f"ObscureKeystrokeTiming {value}: of one key {least} to {most} packets, all alike"):
+            wire = Wire(b.server.port)
+            argv = clients.ssh_argv(b.place, b.base[0], dataclasses.replace(b.server, port=wire.port),
+                                    ["Ciphers chacha20-poly1305@openssh.com", f"ObscureKeystrokeTiming {value}"])
+            t = Terminal([*argv, "-tt", "127.0.0.1", "stty raw -echo; echo rea''dy; head -c 2; echo do''ne; exec cat"], b.place.env)
+            t.wait_for(b"ready")
+            before = wire.quiet(1)
+            t.type(b"x")
+            wait_for("key", lambda w=wire, n=before: w.sent > n)
+            sent = wire.quiet() - before
+            same((sent % size, least <= sent // size <= most), (0, True), f"{sent} bytes of chaff and key")
+            t.type(b"y")
+            t.wait_for(b"xydone")
+            t.type(b"p" * 3000)         # no typing: nothing is held back
+            t.wait_for(b"p" * 3000)
+            t.process.kill()
+            t.end()
+    with tap.case("without a terminal nothing is added"):
+        wire = Wire(b.server.port)
+        argv = clients.ssh_argv(b.place, b.base[0], dataclasses.replace(b.server, port=wire.port), ["Ciphers chacha20-poly1305@openssh.com"])
+        with subprocess.Popen([*argv, "127.0.0.1", "echo ready; cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=b.place.env) as p:
+            same(p.stdout.readline(), b"ready\n", "start")
+            before = wire.quiet(1)
+            os.write(p.stdin.fileno(), b"x")
+            same(os.read(p.stdout.fileno(), 1), b"x", "echo")
+            same(wire.quiet(1) - before, size, "bytes of one key")
+            p.kill()
+
+
 def main():
     tap = Tap()
     with Place() as place:
         b = Bench(place, servers.sshd(place, programs.ours("sshd"), ["LogLevel VERBOSE"]))
-        for part in warnings, hostbound, dump, silence, qos:
+        for part in warnings, hostbound, dump, silence, qos, keystrokes:
             part(tap, b)
     tap.end()
 

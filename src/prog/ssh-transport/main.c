@@ -75,6 +75,7 @@ static enum err turn(struct transport *t)
     TRY(session_step(t));
     TRY(session_alive(t, pump_now_us()));
     silence_check(t, pump_now_us());
+    TRY(obscure_tick(t, pump_now_us()));
     pump_alarm(t->pump, t->wake_us);
     return ERR_NONE;
 }

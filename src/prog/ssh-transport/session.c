@@ -66,8 +66,12 @@ enum err session_open(struct transport *t)
 
 static size_t filter(void *ctx, uint32_t chan, uint8_t *data, size_t n)
 {
+    struct transport *t = ctx;
     (void)chan;
-    return escape_filter(&((struct transport *)ctx)->escape, data, n);
+    if (t->escapes_on)
+        n = escape_filter(&t->escape, data, n);
+    obscure_typed(t, n);
+    return n;
 }
 
 static enum err attach(struct transport *t)
@@ -82,7 +86,8 @@ static enum err attach(struct transport *t)
     }
     t->attached = true;
     TRY(pump_attach(t->pump, t->chan, &ends));
-    if (t->escapes_on)
+    obscure_begin(t);
+    if (t->escapes_on || t->obscure.interval_us)
         pump_set_filter(t->pump, t->chan, filter, t);
     return ERR_NONE;
 }

@@ -5,6 +5,7 @@
  *   event.c    events of the conn
  *   session.c  the session channel and forwards
  *   silence.c  ChannelTimeout
+ *   obscure.c  ObscureKeystrokeTiming
  *   escape.c   ~ at the beginning of a line (pure)
  *   report.c   facts, debug lines and failures for the UI */
 #ifndef TRANSPORT_H
@@ -45,6 +46,11 @@ struct transport {
     struct escape escape;
     bool escapes_on;
     uint64_t wake_us;       /* when this turn wants the pump to wake us; UINT64_MAX: never */
+    struct {                /* ObscureKeystrokeTiming */
+        uint64_t interval_us;       /* 0: not here */
+        uint64_t next_us, until_us; /* the next tick; when chaff ends. next 0: nobody types */
+        size_t sent;                /* bytes of the last read that went into the channel */
+    } obscure;
     /* ChannelTimeout, a channel each; since_us 0: not open */
     uint64_t since_us[CHANNELS_MAX];
     uint32_t timeout_s[CHANNELS_MAX];
@@ -103,6 +109,11 @@ void wake_at(struct transport *t, uint64_t us);
 void silence_begin(struct transport *t, uint32_t chan, uint32_t timeout_s);
 void silence_end(struct transport *t, uint32_t chan);
 void silence_check(struct transport *t, uint64_t now_us);
+
+/* obscure.c: the session stands; bytes were read from the terminal; a tick, if it is time. */
+void obscure_begin(struct transport *t);
+void obscure_typed(struct transport *t, size_t n);
+MUST_USE enum err obscure_tick(struct transport *t, uint64_t now_us);
 
 /* report.c */
 void report_line(struct transport *t, unsigned level, const char *fmt, ...) PRINTF_LIKE(3, 4);

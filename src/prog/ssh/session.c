@@ -175,7 +175,7 @@ void session_plan(void)
                             .direct_timeout_s = conf_channel_timeout_s(&ui.conf->channel_timeout, "direct-tcpip", NULL),
                             .forwarded_timeout_s = conf_channel_timeout_s(&ui.conf->channel_timeout, "forwarded-tcpip", NULL),
                             .global_timeout_s = conf_channel_timeout_s(&ui.conf->channel_timeout, "global", NULL),
-                            .no_more_sessions = 1, .extras = forward_wanted()};
+                            .obscure_ms = ui.conf->obscure_keystroke_timing_ms, .no_more_sessions = 1, .extras = forward_wanted()};
     if (wants_tty(command != NULL))
         pty_plan(&s, &modes);
     env_plan(&s.env);

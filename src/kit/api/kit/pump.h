@@ -58,6 +58,11 @@ void pump_finish(struct pump *p, uint32_t chan);
 typedef size_t pump_filter(void *ctx, uint32_t chan, uint8_t *data, size_t n);
 void pump_set_filter(struct pump *p, uint32_t chan, pump_filter *filter, void *ctx);
 
+/* Keystrokes at times of the program's choice: while a channel is held its sources are not read; pump_pull() reads once what is there. *cut: the
+ * filter took bytes away (as PUMP_FILTERED). pump_hold() may be called from the filter. */
+void pump_hold(struct pump *p, uint32_t chan, bool held);
+void pump_pull(struct pump *p, uint32_t chan, bool *cut);
+
 /* Other descriptors to wait for (the privilege channel): reported in `ready`, not read. events: POLLIN, POLLOUT; 0 forgets it. */
 MUST_USE enum err pump_watch(struct pump *p, int fd, short events);
 /* The program makes this channel's data itself: PUMP_ROOM tells when it may send `room` bytes or more, or when the peer's window is all that is in the

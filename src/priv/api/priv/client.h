@@ -70,6 +70,7 @@ struct cm_session {
     uint32_t fd_kind;                           /* enum pump_fd_kind */
     uint32_t alive_s, alive_max;
     uint32_t session_timeout_s, direct_timeout_s, forwarded_timeout_s, global_timeout_s;    /* ChannelTimeout; 0: never */
+    uint32_t obscure_ms;                        /* ObscureKeystrokeTiming; 0: no */
     uint32_t no_more_sessions, extras;          /* extras: forwards may outlive or precede the session (never end while they are open) */
 };
 #define CM_NO_ESCAPE 0xffffffffU
