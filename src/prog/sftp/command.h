@@ -84,7 +84,7 @@ struct command {
     char *path, *path2;         /* NULL: not given. In words */
     unsigned long number;
     const char *rest;           /* SHAPE_LINE: in the line given */
-    const char *line;           /* the line without its prefixes: what is echoed */
+    const char *line;           /* the line without its prefixes */
     struct words words;
 };
 

@@ -175,14 +175,14 @@ static size_t cells_of(const char *name)
     return name_write(&w, bytes_str(name));
 }
 
-void columns_write(struct wr *w, const struct entries *e, size_t width, size_t less)
+void columns_write(struct wr *w, const struct entries *e, size_t width, size_t extra)
 {
     size_t widest = 0, columns, space, at = 0;
     for (size_t i = 0; i < e->count; i++) {
         size_t n = cells_of(e->v[i].name);
         if (n > widest) widest = n;
     }
-    columns = width / ((widest > less ? widest - less : 0) + 2);
+    columns = width / (widest + extra + 2);
     if (columns == 0) columns = 1;
     space = width / columns;
     for (size_t i = 0; i < e->count; i++) {

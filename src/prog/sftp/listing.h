@@ -24,8 +24,8 @@ void entries_sort(struct entries *e, enum order order, bool reverse);
 
 /* Like `ls -l`; links are not known: "?". user, group NULL: numbers. human: 1.5K for 1536. now_s tells whether the year is shown. */
 void long_line_write(struct wr *w, const struct entry *e, bool human, const char *user, const char *group, int64_t now_s);
-/* Columns as wide as the widest name less `less` cells, on a line of `width`; width 0: one a line. */
-void columns_write(struct wr *w, const struct entries *e, size_t width, size_t less);
+/* Columns as wide as the widest name and `extra` cells, on a line of `width`; width 0: one a line. */
+void columns_write(struct wr *w, const struct entries *e, size_t width, size_t extra);
 /* Four figures at most and a letter for powers of 1024; "1.5K", "  3" and so on without blanks: "3B". */
 void size_write(struct wr *w, uint64_t bytes);
 /* Safe for a terminal; backslashes stay single, as scripts expect. Cells it takes. */

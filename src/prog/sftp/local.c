@@ -15,9 +15,8 @@ static char *tilde_expand(const char *path)
     if (path[0] != '~') return must(strdup(path));
     size_t n = strcspn(path + 1, "/");
     char *user = must(strndup(path + 1, n));
-    const struct passwd *pw = n ? getpwnam(user) : NULL;
-    const char *home = n ? (pw ? pw->pw_dir : NULL) : getenv("HOME");
-    if (!n && !home && (pw = getpwuid(getuid()))) home = pw->pw_dir;
+    const struct passwd *pw = n ? getpwnam(user) : getpwuid(getuid());
+    const char *home = pw ? pw->pw_dir : n ? NULL : getenv("HOME");
     free(user);
     if (!home) return must(strdup(path));
     char *out = NULL;

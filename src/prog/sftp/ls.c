@@ -38,12 +38,12 @@ static void long_write(struct shell *s, const struct command *c, struct wr *w, c
     wr_u8(w, '\n');
 }
 
-static void show(struct shell *s, const struct command *c, struct entries *list, size_t less, int terminal)
+static void show(struct shell *s, const struct command *c, struct entries *list, size_t extra, int terminal)
 {
     struct wr w CLEANUP(wr_clear) = wr_heap(1 << 30);
     entries_sort(list, order_of(c), c->flags['r']);
     if (!is_long(c)) {
-        columns_write(&w, list, c->flags['1'] ? 0 : line_width(terminal), less);
+        columns_write(&w, list, c->flags['1'] ? 0 : line_width(terminal), extra);
         (void)!fwrite(w.p, 1, w.n, stdout);
         return;
     }
@@ -91,11 +91,8 @@ static bool folder_read(struct shell *s, const char *path, const char *before, b
 static int folder_show(struct shell *s, const struct command *c, const char *path, const char *strip)
 {
     struct entries list = {0};
-    const char *before = path_without(path, strip);
-    size_t n = strlen(before);
-    bool good = folder_read(s, path, before, c->flags['a'], &list);
-    /* OpenSSH's columns leave the slash between out of account */
-    if (good && !interrupted) show(s, c, &list, n && before[n - 1] != '/', STDIN_FILENO);
+    bool good = folder_read(s, path, path_without(path, strip), c->flags['a'], &list);
+    if (good && !interrupted) show(s, c, &list, 0, STDIN_FILENO);
     entries_clear(&list);
     return good ? 0 : -1;
 }
@@ -124,6 +121,7 @@ static enum err pattern_read(struct shell *s, const char *pattern, const char *s
     return e;
 }
 
+/* The columns are as wide as whole paths, as OpenSSH's are. */
 static int matches_show(struct shell *s, const struct command *c, const char *pattern, const char *strip)
 {
     struct entries list = {0};
@@ -137,7 +135,7 @@ static int matches_show(struct shell *s, const struct command *c, const char *pa
     else if (e != ERR_NONE) line_broke(s, e);
     else if (list.count == 0 && !interrupted) fail("Can't ls: \"%s\" not found", pattern);
     else if (only && list.count == 1) status = folder_show(s, c, only, strip);
-    else if (!interrupted) show(s, c, &list, 0, STDOUT_FILENO);
+    else if (!interrupted) show(s, c, &list, strip ? strlen(strip) + 1 : 0, STDOUT_FILENO);
     if (e != ERR_NONE || list.count == 0) status = -1;
     entries_clear(&list);
     free(only);

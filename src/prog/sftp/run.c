@@ -84,7 +84,7 @@ enum turn line_run(struct shell *s, const char *line, bool abort_on_failure, boo
     struct command c;
     char why[1024];
     enum err e = command_parse(line, &c, why, sizeof why);
-    if (echo && !c.silent) tell("sftp> %s", c.line);
+    if (echo && !c.silent) tell("sftp> %s", line);
     int status = 0;
     if (e != ERR_NONE) {
         fail("%s", e == ERR_NOMEM ? "out of memory" : why);

@@ -5,13 +5,13 @@
 #include "base/text.h"
 #include "shell.h"
 
-/* The whole line is escaped, so that no name can begin a line of its own; backslashes stay as they are. */
-static void line_out(FILE *f, const char *end, const char *fmt, va_list ap)
+/* The whole line is escaped, so that no name can begin a line of its own. */
+static void line_out(FILE *f, const char *keep, const char *end, const char *fmt, va_list ap)
 {
     char *text = NULL;
     int n = vasprintf(&text, fmt, ap);
     struct wr w CLEANUP(wr_clear) = wr_heap(1 << 22);
-    if (n >= 0) escape_write(&w, bytes_of(text, (size_t)n), "\\");
+    if (n >= 0) escape_write(&w, bytes_of(text, (size_t)n), keep);
     free(text);
     wr_text(&w, end);
     if (wr_done(&w) == ERR_NONE) (void)!fwrite(w.p, 1, w.n, f);
@@ -22,7 +22,7 @@ void fail(const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    line_out(stderr, "\r\n", fmt, ap);
+    line_out(stderr, "", "\r\n", fmt, ap);
     va_end(ap);
 }
 
@@ -30,7 +30,7 @@ void tell(const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    line_out(stdout, "\n", fmt, ap);
+    line_out(stdout, "\\", "\n", fmt, ap);
     va_end(ap);
 }
 
@@ -38,7 +38,7 @@ void die(const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    line_out(stderr, "\r\n", fmt, ap);
+    line_out(stderr, "", "\r\n", fmt, ap);
     va_end(ap);
     exit(255);
 }

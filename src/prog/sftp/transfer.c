@@ -7,14 +7,19 @@
 
 #include "shell.h"
 
+static bool recursive(const struct shell *s, const struct command *c)
+{
+    return s->options->recursive || c->flags['r'] || c->flags['R'];
+}
+
 static struct copy *copy_begin(struct shell *s, const struct command *c, bool resume)
 {
     const struct options *o = s->options;
     struct copy_setup setup = {
-        .prefix = "", .recursive = o->recursive || c->flags['r'] || c->flags['R'], .preserve = o->preserve || c->flags['p'] || c->flags['P'],
+        .prefix = "", .recursive = recursive(s, c), .preserve = o->preserve || c->flags['p'] || c->flags['P'],
         .resume = resume, .resume_trust = resume, .verify = o->verify, .atomic = o->atomic, .fsync = o->fsync || c->flags['f'],
         .requests = o->requests, .buffer = o->buffer, .limit_kbit = o->limit_kbit, .progress = s->progress,
-        .tell_folders = !s->quiet, .stop = &interrupted,
+        .tell_folders = true, .stop = &interrupted,
     };
     bool get = c->verb == VERB_GET || c->verb == VERB_REGET;
     setup.from = get ? s->link : NULL;
@@ -50,6 +55,18 @@ static const char *target_name(char *path)
 
 /* ---- get ---- */
 
+/* What is fetched, as it is told: a whole folder under its real name, one that cannot be fetched with a slash. */
+static char *source_name(struct shell *s, const struct command *c, const char *path, bool dir)
+{
+    uint32_t status = SSH_FX_OK;
+    char *real = NULL;
+    if (!dir) return must(strdup(path));
+    if (!recursive(s, c)) return path[strlen(path) - 1] == '/' ? must(strdup(path)) : path_join(path, "");
+    enum err e = link_realpath(s->link, path, &status, &real);
+    if (e != ERR_NONE) line_broke(s, e);
+    return real ? real : must(strdup(path));
+}
+
 /* A match becomes a job; false: it cannot. `typed`: the path as the user wrote it, when it is no pattern. */
 static bool get_add(struct shell *s, const struct command *c, struct copy *copy, const char *path, const struct sftp_attrs *known, const char *typed,
                     bool into)
@@ -60,13 +77,13 @@ static bool get_add(struct shell *s, const struct command *c, struct copy *copy,
         fail("File \"%s\" not found.", path);
         return false;
     }
-    char *copy_of = must(strdup(path)), *from = attrs_dir(&a) && path[strlen(path) - 1] != '/' ? path_join(path, "") : must(strdup(path));
+    char *copy_of = must(strdup(path)), *from = source_name(s, c, path, attrs_dir(&a));
     const char *name = target_name(copy_of);
     bool good = !chosen || sftp_name_plain(bytes_str(name));
     char *to = !c->path2 ? must(strdup(name)) : into ? path_join(c->path2, name) : must(strdup(c->path2));
     if (!good) fail("\"%s\" is not a name that a file here can have", path);
     else if (!s->quiet) tell(resumes(s, c) ? "Resuming %s to %s" : "Fetching %s to %s", from, to);
-    if (good) job_add(copy, &(struct copy_job){.from = path, .to = to, .attrs = &a, .to_chosen = chosen && (!c->path2 || into)});
+    if (good) job_add(copy, &(struct copy_job){.from = from, .to = to, .attrs = &a, .to_chosen = chosen && (!c->path2 || into)});
     free(copy_of);
     free(from);
     free(to);
@@ -116,15 +133,14 @@ static bool put_add(struct shell *s, const struct command *c, struct copy *copy,
         fail("stat %s: %s", path, strerror(errno));
         return false;
     }
-    char *copy_of = must(strdup(path)), *marked = must(strdup(path));
+    size_t n = strlen(path);
+    while (n > 2 && path[n - 1] == '/' && path[n - 2] == '/') path[--n] = 0;    /* glob's mark behind one that was typed */
+    char *copy_of = must(strdup(path));
     const char *name = target_name(copy_of);
     char *to = !target ? path_absolute(s, name) : into ? path_join(target, name) : must(strdup(target));
-    size_t n = strlen(path);
-    while (n > 1 && path[n - 1] == '/') path[--n] = 0;     /* the mark of glob */
-    if (!s->quiet) tell(resumes(s, c) ? "Resuming upload of %s to %s" : "Uploading %s to %s", marked, to);
+    if (!s->quiet) tell(resumes(s, c) ? "Resuming upload of %s to %s" : "Uploading %s to %s", path, to);
     job_add(copy, &(struct copy_job){.from = path, .to = to});
     free(copy_of);
-    free(marked);
     free(to);
     return true;
 }

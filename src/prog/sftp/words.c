@@ -50,13 +50,14 @@ static size_t quoted_take(struct splitter *s, const char *line, size_t i)
     return 1;
 }
 
-/* A backslash outside quotes. What a glob reads differently keeps it; at the end of the line it stands for itself. */
+/* A backslash outside quotes. What a glob reads differently keeps it; at the end of the line it escapes nothing. */
 static size_t escape_take(struct splitter *s, const char *line, size_t i)
 {
     char next = line[i + 1];
-    if (next == 0 || in_set(next, special)) *s->put++ = '\\';
-    *s->put++ = next ? next : '\\';
-    return next ? 2 : 1;
+    if (next == 0) return 1;
+    if (in_set(next, special)) *s->put++ = '\\';
+    *s->put++ = next;
+    return 2;
 }
 
 static enum err line_take(struct splitter *s, const char *line)

@@ -6,7 +6,7 @@
 
 #include "base/bytes.h"
 
-#define WORDS_MAX 32
+#define WORDS_MAX 128
 #define WORDS_LINE_MAX 65536    /* two paths of 4096 with every byte escaped, and much room */
 
 struct words {
