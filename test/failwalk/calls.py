@@ -19,7 +19,7 @@ import failing  # noqa: E402
 import programs  # noqa: E402
 import room  # noqa: E402
 import servers  # noqa: E402
-from failing import EINTR, MODES, PROGRAMS, SHORT  # noqa: E402
+from failing import EINTR, FAIL, MODES, PROGRAMS, SHORT  # noqa: E402
 from place import Place  # noqa: E402
 from tap import Tap, same, wait_for  # noqa: E402
 
@@ -94,9 +94,11 @@ class Walk:
     def judge(self, done, mode):
         """What a login with a failure in it may look like."""
         lines = done.stderr.count(b"\n")
-        if done.returncode == 7:
+        if done.returncode == 7 and self.on_terminal:       # which may say that there is no home to go to
+            same(done.stdout.endswith(self.whole), True, f"status of the whole, but {done.stdout} came")
+        elif done.returncode == 7:
             same(done.stdout == self.whole, True, f"status of the whole, but only {len(done.stdout)} bytes came; stderr {done.stderr}")
-        elif self.on_terminal and done.returncode == 1 and b"sshd: " in done.stdout:    # a terminal has one output only
+        elif self.on_terminal and done.returncode == 1 and mode == FAIL:    # said on the terminal, or before there was one
             pass
         elif done.returncode not in (1, 254, 255) or not self.whole.startswith(done.stdout):
             raise AssertionError(f"status {done.returncode}, {len(done.stdout)} bytes {done.stdout[:100]}, stderr {done.stderr}")
@@ -160,13 +162,14 @@ def walk_role(tap, walk, points, name):
             call = walk.step(point)
         except Exception as flaw:  # noqa: BLE001: the other points are still to be tried
             flaws.append(str(flaw))
-            if len(flaws) >= 20 or walk.server.process.poll() is not None:
+            Tap.note(flaw)
+            if len(flaws) >= 3 or walk.server.process.poll() is not None:
                 break
             continue
         missed += call is None
         if call:
             reached[call] = reached.get(call, 0) + 1
-    tap.ok(not flaws, f"{name}: each of {len(points)} failures ends well", "\n".join(flaws))
+    tap.ok(not flaws, f"{name}: each of {len(points)} failures ends well")
     tap.note(f"{missed} not reached; " + ", ".join(f"{call} {n}" for call, n in sorted(reached.items())))
 
 
@@ -197,6 +200,9 @@ def main():
         tap.skip("failing system calls in a login", "NACRE_FAIL names no module")
         tap.end()
     own_books()
+    if not LONG and "NACRE_SEED" not in os.environ:
+        tap.skip("failing system calls in a login", "some end only after a minute on a busy machine: with --long, or NACRE_SEED=N")
+        tap.end()
     ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: what is left over comes to us
     tap.note(f"NACRE_SEED={SEED}")
     with Place() as place:
