@@ -42,6 +42,8 @@ def authorize(place, kinds=USER_KEYS):
 def sshd(place, program, options=(), host_keys=HOST_KEYS, user_keys=USER_KEYS, log="sshd.log", extra=()):
     """An OpenSSH-like sshd (PROGRAM is a path) with config lines `options`, which come first and so win."""
     port, keys = free_port(), [place.key(kind, f"host-{kind}") for kind in host_keys]
+    if not ours(program) and os.geteuid() == 0:
+        os.makedirs("/run/sshd", 0o755, exist_ok=True)  # Debian's wants it; its unit makes it, where one runs
     lines = [*options, f"Port {port}", "ListenAddress 127.0.0.1", *[f"HostKey {key}" for key in keys],
              f"AuthorizedKeysFile {authorize(place, user_keys)}", f"PidFile {place.path('sshd.pid')}",
              "PerSourcePenalties no" if ours(program) else "UsePAM no", "MaxStartups 100"]
