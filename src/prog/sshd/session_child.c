@@ -182,11 +182,12 @@ static void run(const char *path, char *const argv[], char **env)
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) continue;
 }
 
-/* sshd(8), LOGIN PROCESS step 8: ~/.ssh/rc by /bin/sh through the user's shell, else /etc/ssh/sshrc. */
+/* sshd(8), LOGIN PROCESS step 8: ~/.ssh/rc by /bin/sh through the user's shell, else /etc/ssh/sshrc. Not the user's where the user may only
+ * move files: who can put a file there could run anything by it. */
 static void rc_run(const struct session_spec *spec, const struct session_plan *plan, char *shell, char *shell_name, char **env)
 {
     struct stat st;
-    bool user_rc = spec->conf->permit_user_rc && (!spec->options || spec->options->permit_user_rc) && !plan->is_subsystem;
+    bool user_rc = spec->conf->permit_user_rc && (!spec->options || spec->options->permit_user_rc) && !plan->is_subsystem && !plan->files_only;
     if (user_rc && stat(".ssh/rc", &st) == 0) {
         char minus_c[] = "-c", command[] = "/bin/sh .ssh/rc";
         char *const argv[] = {shell_name, minus_c, command, NULL};

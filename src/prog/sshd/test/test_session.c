@@ -361,6 +361,24 @@ static void rc_files_run_first(void **state)
     assert_string_equal(system_rc.out, "system rc\nin\n");
 }
 
+/* Who may only move files may put a file at ~/.ssh/rc, too. */
+static void only_files_means_no_rc_file_of_the_users(void **state)
+{
+    (void)state;
+    struct account a = find(BOB);
+    static const struct sshd_conf conf = {.force_command = "internal-sftp", .permit_user_rc = true, .permit_tty = true};
+    static const struct session_pty pty = {.term = "vt100", .cols = 80, .rows = 24};
+    sh("mkdir %s/.ssh && echo 'echo user rc' > %s/.ssh/rc && echo 'echo system rc' > /etc/ssh/sshrc", a.home, a.home);
+    struct outcome shell = run((struct session_spec){.account = &a, .conf = &conf, .kind = SESSION_SHELL}, NULL);
+    struct outcome command = run((struct session_spec){.account = &a, .conf = &conf, .kind = SESSION_EXEC, .command = "id"}, NULL);
+    struct outcome tty = run((struct session_spec){.account = &a, .conf = &conf, .kind = SESSION_SHELL, .pty = &pty}, NULL);
+    sh("rm -r %s/.ssh /etc/ssh/sshrc", a.home);
+    assert_string_equal(shell.out, "system rc\nThis service allows sftp connections only.\n");
+    assert_string_equal(command.out, "system rc\nThis service allows sftp connections only.\n");
+    assert_int_equal(command.exit.status, 1);
+    assert_null(strstr(tty.out, "user rc"));
+}
+
 static void forced_commands_replace_what_was_asked(void **state)
 {
     (void)state;
@@ -390,6 +408,7 @@ int main(void)
         cmocka_unit_test(a_missing_home_is_told),
         cmocka_unit_test(an_expired_password_gives_passwd_only),
         cmocka_unit_test(rc_files_run_first),
+        cmocka_unit_test(only_files_means_no_rc_file_of_the_users),
         cmocka_unit_test(forced_commands_replace_what_was_asked),
     };
     if (!place_make()) return 0;
