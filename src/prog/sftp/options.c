@@ -72,7 +72,9 @@ static void option_ours(int letter, const char *arg, struct options *o)
         break;
     case 'D': o->server = arg; break;
     case 'f': o->fsync = true; break;
-    case 'l': o->limit_kbit = number(arg, 100ULL * 1024 * 1024, "Invalid limit"); break;
+    case 'l':
+        if (text_to_u64(bytes_str(arg), 100ULL * 1024 * 1024, &o->limit_kbit) != ERR_NONE || o->limit_kbit == 0) usage();
+        break;
     case 'N': o->noisy = true; break;
     case 'P': o->port = (uint32_t)number(arg, 65535, "Bad port"); break;
     case 'p': o->preserve = true; break;
@@ -85,7 +87,9 @@ static void option_ours(int letter, const char *arg, struct options *o)
     case 'X': option_x(arg, o); break;
     case LONG_ATOMIC: o->atomic = true; break;
     case LONG_VERIFY: o->verify = true; break;
-    default: usage();
+    default:
+        if (optopt && optopt < 256) fprintf(stderr, "%s -- %c\n", letter == ':' ? "option requires an argument" : "unknown option", optopt);
+        usage();
     }
 }
 
@@ -188,8 +192,9 @@ void options_parse(int argc, char **argv, struct options *out)
     };
     struct options o = {0};
     int letter;
+    opterr = 0;
     pass(&o, "-oForwardX11 no"), pass(&o, "-oPermitLocalCommand no"), pass(&o, "-oClearAllForwardings yes");
-    while ((letter = getopt_long(argc, argv, "+1246AafhNpqrvCc:D:i:l:o:s:S:b:B:F:J:P:R:X:", longs, NULL)) != -1) {
+    while ((letter = getopt_long(argc, argv, "+:1246AafhNpqrvCc:D:i:l:o:s:S:b:B:F:J:P:R:X:", longs, NULL)) != -1) {
         char flag[3] = {'-', (char)letter, 0};
         if (letter == '1' || letter == '2') die("SSH protocol v.%c is no longer supported", letter);
         if (strchr("46C", letter)) {

@@ -55,13 +55,12 @@ static const char *target_name(char *path)
 
 /* ---- get ---- */
 
-/* What is fetched, as it is told: a whole folder under its real name, one that cannot be fetched with a slash. */
+/* A whole folder is fetched under its real name, as it is told then. */
 static char *source_name(struct shell *s, const struct command *c, const char *path, bool dir)
 {
     uint32_t status = SSH_FX_OK;
     char *real = NULL;
-    if (!dir) return must(strdup(path));
-    if (!recursive(s, c)) return path[strlen(path) - 1] == '/' ? must(strdup(path)) : path_join(path, "");
+    if (!dir || !recursive(s, c)) return must(strdup(path));
     enum err e = link_realpath(s->link, path, &status, &real);
     if (e != ERR_NONE) line_broke(s, e);
     return real ? real : must(strdup(path));
@@ -77,14 +76,17 @@ static bool get_add(struct shell *s, const struct command *c, struct copy *copy,
         fail("File \"%s\" not found.", path);
         return false;
     }
-    char *copy_of = must(strdup(path)), *from = source_name(s, c, path, attrs_dir(&a));
+    bool dir = attrs_dir(&a);
+    char *copy_of = must(strdup(path)), *shown = dir && path[strlen(path) - 1] != '/' ? path_join(path, "") : must(strdup(path));
+    char *from = source_name(s, c, shown, dir);
     const char *name = target_name(copy_of);
     bool good = !chosen || sftp_name_plain(bytes_str(name));
     char *to = !c->path2 ? must(strdup(name)) : into ? path_join(c->path2, name) : must(strdup(c->path2));
     if (!good) fail("\"%s\" is not a name that a file here can have", path);
-    else if (!s->quiet) tell(resumes(s, c) ? "Resuming %s to %s" : "Fetching %s to %s", from, to);
+    else if (!s->quiet) tell(resumes(s, c) ? "Resuming %s to %s" : "Fetching %s to %s", shown, to);
     if (good) job_add(copy, &(struct copy_job){.from = from, .to = to, .attrs = &a, .to_chosen = chosen && (!c->path2 || into)});
     free(copy_of);
+    free(shown);
     free(from);
     free(to);
     return good;
