@@ -3,6 +3,7 @@
 """Every verb and its flags, beside OpenSSH's sftp: the same batch on the same trees; what is printed, the status, and both trees
 afterwards must be the same. Both programs talk to the same servers over pipes (-D), so there is no network."""
 import os
+import random
 import re
 import subprocess
 import sys
@@ -153,6 +154,20 @@ def numbers(tap, pair, ours, theirs):
         differ(*results)
 
 
+def random_quotes(tap, pair, ours, theirs):
+    """Lines of quotes, backslashes and patterns, by a seed: each is understood as OpenSSH's sftp understands it."""
+    dice = random.Random(1)
+    for part in range(4):
+        with tap.case(f"quotes at random, part {part + 1}"):
+            for _ in range(15):
+                line = "ls -1 /zz/" + "".join(dice.choice("ab\\\\\\''\"\"*?[]# ") for _ in range(dice.randint(1, 9)))
+                said = []
+                for program in ours, theirs:
+                    done = pair.run(program, [line])
+                    said.append([text for text in done.stderr.splitlines() if b"readdir" not in text])
+                same(said[0], said[1], repr(line))
+
+
 def own(tap, pair, ours):
     """Where OpenSSH 9.2 crashes, or says otherwise than its manual."""
     with tap.case("ls with braces"):
@@ -180,6 +195,7 @@ def main():
         if not only:
             resume(tap, pair, ours, theirs)
             numbers(tap, pair, ours, theirs)
+            random_quotes(tap, pair, ours, theirs)
             own(tap, pair, ours)
     tap.end()
 

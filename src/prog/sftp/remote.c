@@ -65,11 +65,11 @@ bool remote_is_dir(struct shell *s, const char *path)
 
 bool remote_match_attrs(struct shell *s, const char *path, const struct sftp_attrs *known, struct sftp_attrs *out)
 {
-    if ((known->flags & SSH_FILEXFER_ATTR_PERMISSIONS) && !S_ISLNK(known->mode)) {
-        *out = *known;
-        return true;
-    }
-    return remote_attrs(s, SFTP_VERB_STAT, path, true, out) || remote_attrs(s, SFTP_VERB_LSTAT, path, true, out);
+    struct sftp_attrs own = *known, target;
+    if (!(own.flags & SSH_FILEXFER_ATTR_PERMISSIONS) && !remote_attrs(s, SFTP_VERB_LSTAT, path, true, &own)) return false;
+    bool follow = !(own.flags & SSH_FILEXFER_ATTR_PERMISSIONS) || S_ISLNK(own.mode);
+    *out = follow && remote_attrs(s, SFTP_VERB_STAT, path, true, &target) ? target : own;
+    return true;
 }
 
 /* ---- the commands ---- */

@@ -34,7 +34,7 @@ static enum err word_begin(struct splitter *s, size_t at)
     return ERR_NONE;
 }
 
-/* One character inside quotes, line[i]; how many were taken. Only the quote itself can be escaped here. */
+/* What stands at line[i] inside quotes; how many bytes were taken. A backslash escapes the quote itself; else it stays, with what follows it. */
 static size_t quoted_take(struct splitter *s, const char *line, size_t i)
 {
     if (line[i] == s->quote) {
@@ -45,7 +45,12 @@ static size_t quoted_take(struct splitter *s, const char *line, size_t i)
         *s->put++ = line[i + 1];
         return 2;
     }
-    if (in_set(line[i], "?[*")) *s->put++ = '\\';
+    if (line[i] == '\\' && line[i + 1] && !in_set(line[i + 1], "?[*")) {
+        *s->put++ = '\\';
+        *s->put++ = line[i + 1];
+        return 2;
+    }
+    if (in_set(line[i], "?[*") || (line[i] == '\\' && line[i + 1])) *s->put++ = '\\';
     *s->put++ = line[i];
     return 1;
 }
