@@ -22,7 +22,7 @@ static bool is_long(const struct command *c)
     return c->flags['l'] || c->flags['n'];
 }
 
-static size_t line_width(int fd)
+size_t terminal_width(int fd)
 {
     struct winsize ws;
     return ioctl(fd, TIOCGWINSZ, &ws) == 0 && ws.ws_col ? ws.ws_col : 80;
@@ -43,7 +43,7 @@ static void show(struct shell *s, const struct command *c, struct entries *list,
     struct wr w CLEANUP(wr_clear) = wr_heap(1 << 30);
     entries_sort(list, order_of(c), c->flags['r']);
     if (!is_long(c)) {
-        columns_write(&w, list, c->flags['1'] ? 0 : line_width(terminal), extra);
+        columns_write(&w, list, c->flags['1'] ? 0 : terminal_width(terminal), extra);
         (void)!fwrite(w.p, 1, w.n, stdout);
         return;
     }

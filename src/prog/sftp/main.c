@@ -20,7 +20,17 @@ static void on_interrupt(int sig)
     errno = saved;
 }
 
-/* ^C where no command runs ends us, and ssh with us. */
+/* ^C at the prompt: the line is forgotten. */
+static void on_interrupt_prompt(int sig)
+{
+    int saved = errno;
+    (void)sig;
+    (void)!write(STDOUT_FILENO, "\n", 1);
+    interrupted = 1;
+    errno = saved;
+}
+
+/* ^C where no command runs and nobody types ends us, and ssh with us. */
 static void on_interrupt_idle(int sig)
 {
     if (shell.remote.pid > 0) (void)kill(shell.remote.pid, SIGTERM);
@@ -122,7 +132,7 @@ static enum turn lines_run(struct shell *s)
     if (s->interactive) from.editor = editor_new(s);
     while (turn == TURN_ON) {
         interrupted = 0;
-        interrupts_go_to(s->interactive ? on_interrupt : on_interrupt_idle, false);
+        interrupts_go_to(s->interactive ? on_interrupt_prompt : on_interrupt_idle, false);
         const char *line = line_next(s, &from);
         if (!line && interrupted && s->interactive) {
             clearerr(s->input);

@@ -3,7 +3,7 @@
 #include <glob.h>
 #include <histedit.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "listing.h"
 #include "shell.h"
@@ -106,13 +106,20 @@ static size_t common_length(const struct entries *e)
     return n;
 }
 
-/* The text as it must be typed there: behind backslashes, or within the quotes that are open. Control characters cannot be typed. */
+/* Control characters cannot be typed: how much of the text can. */
+static size_t typed_length(const char *text, size_t n)
+{
+    size_t k = 0;
+    while (k < n && (unsigned char)text[k] >= 0x20 && text[k] != 0x7f) k++;
+    return k;
+}
+
+/* The text as it must be typed there: behind backslashes, or within the quotes that are open. */
 static char *typed_form(const char *text, size_t n, char quote)
 {
     char *out = must(malloc(2 * n + 1)), *put = out;
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)text[i];
-        if (c < 0x20 || c == 0x7f) break;
         if (quote ? c == (unsigned char)quote : strchr(" \"'#\\?[*", c) != NULL) *put++ = '\\';
         *put++ = (char)c;
     }
@@ -120,13 +127,18 @@ static char *typed_form(const char *text, size_t n, char quote)
     return out;
 }
 
-static void show_all(struct candidates *c)
+/* What they have in common up to the last slash is not shown. */
+static void show_all(struct candidates *c, const char *word)
 {
+    const char *slash = strrchr(word, '/');
+    size_t skip = slash ? (size_t)(slash + 1 - word) : 0;
     struct wr w CLEANUP(wr_clear) = wr_heap(1 << 24);
     size_t more = c->list.count > SHOWN_MAX ? c->list.count - SHOWN_MAX : 0;
-    struct entries shown = {.v = c->list.v, .count = c->list.count - more};
+    struct entries shown = {.v = must(calloc(c->list.count, sizeof *shown.v)), .count = c->list.count - more};
+    for (size_t i = 0; i < shown.count; i++) shown.v[i].name = c->list.v[i].name + skip;
     wr_u8(&w, '\n');
-    columns_write(&w, &shown, 80, 0);
+    columns_write(&w, &shown, terminal_width(STDOUT_FILENO), 0);
+    free(shown.v);
     if (more) wr_textf(&w, "... and %zu more\n", more);
     (void)!fwrite(w.p, 1, w.n, stdout);
     fflush(stdout);
@@ -135,10 +147,10 @@ static void show_all(struct candidates *c)
 /* Replaces the typed word by what all candidates begin with; a word that is whole gets its quote and a blank. */
 static unsigned char insert(struct prompt_editor *e, struct candidates *c, const char *word, size_t typed_n, char quote)
 {
-    size_t n = common_length(&c->list);
-    bool whole = c->list.count == 1, dir = n && c->list.v[0].name[n - 1] == '/';
+    size_t common = common_length(&c->list), n = typed_length(c->list.v[0].name, common);
+    bool whole = c->list.count == 1 && n == common, dir = n && c->list.v[0].name[n - 1] == '/';
     if (n <= strlen(word) && !whole) {
-        show_all(c);
+        show_all(c, word);
         return CC_REDISPLAY;
     }
     char *form = typed_form(c->list.v[0].name, n, quote), tail[3] = {0};

@@ -86,6 +86,7 @@ int remote_chmod(struct shell *s, const struct command *c);
 int remote_chown(struct shell *s, const struct command *c);
 /* ls.c */
 int remote_ls(struct shell *s, const struct command *c);
+size_t terminal_width(int fd);      /* cells; 80 where it is no terminal */
 /* transfer.c */
 int transfer_get(struct shell *s, const struct command *c);
 int transfer_put(struct shell *s, const struct command *c);
