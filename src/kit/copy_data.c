@@ -155,7 +155,7 @@ void data_fill(struct copy *c, bool *moved)
     for (struct file *f = c->data, *next; f && c->err == ERR_NONE; f = next) {
         bool open = true;
         next = f->data_next;
-        while ((open = window_open(c)) && (c->link[FROM] ? read_ask(c, f) : write_more(c, f))) *moved = true;
+        while (!stop_asked(c) && (open = window_open(c)) && (c->link[FROM] ? read_ask(c, f) : write_more(c, f))) *moved = true;
         data_settle(c, f);
         if (!f->in_data) *moved = true;
         struct link *l = c->link[c->link[FROM] ? FROM : TO];
