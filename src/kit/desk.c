@@ -246,6 +246,11 @@ enum err desk_input(struct desk *d, struct bytes in)
     return d->err;
 }
 
+size_t desk_backlog(const struct desk *d)
+{
+    return d->queue.n - d->queue_at;
+}
+
 size_t desk_consumed(struct desk *d)
 {
     size_t n = d->consumed;
@@ -269,7 +274,8 @@ enum err desk_error(const struct desk *d)
 enum err desk_verb_due(const struct desk *d, enum sftp_verb *out)
 {
     if (d->asked_n == 0) return ERR_STATE;
-    *out = (enum sftp_verb)d->asked[d->asked_at].verb;
+    enum sftp_verb verb = (enum sftp_verb)d->asked[d->asked_at].verb;
+    *out = files_answers_fd(verb) ? SFTP_VERB_OPEN : verb;      /* a file to hash is opened, that is all the executor does */
     return ERR_NONE;
 }
 

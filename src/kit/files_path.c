@@ -36,7 +36,10 @@ static int path_join(const char *folder, const char *last, char out[PATH_MAX + 1
 int path_resolve(const char *path, char out[PATH_MAX + 1])
 {
     char now[PATH_MAX + 1], folder[PATH_MAX + 1], last[PATH_MAX + 1], at[PATH_MAX + 1];
-    if ((size_t)snprintf(now, sizeof now, "%s", path) >= sizeof now) return ENAMETOOLONG;
+    size_t n = strlen(path), bare = n;
+    while (bare > 1 && path[bare - 1] == '/') bare--;   /* a last slash asks for no folder, but for something that is there */
+    if (n >= sizeof now) return ENAMETOOLONG;
+    snprintf(now, sizeof now, "%.*s", (int)bare, path);
     for (int links = 0; links < LINKS_MAX; links++) {
         if (realpath(now, out)) return 0;
         if (errno != ENOENT) return errno;
@@ -44,10 +47,10 @@ int path_resolve(const char *path, char out[PATH_MAX + 1])
         if (!realpath(folder, at)) return errno;
         int error = path_join(at, last, out);
         if (error) return error;
-        ssize_t n = readlink(out, last, PATH_MAX);      /* a link that points at nothing: what it points at */
-        if (n < 0) return errno == ENOENT ? 0 : errno == EINVAL ? ENOENT : errno;
-        last[n] = 0;
-        if (last[0] == '/') memcpy(now, last, (size_t)n + 1);
+        ssize_t k = readlink(out, last, PATH_MAX);      /* a link that points at nothing: what it points at */
+        if (k < 0) return errno == ENOENT && bare == n ? 0 : errno == EINVAL ? ENOENT : errno;
+        last[k] = 0;
+        if (last[0] == '/') memcpy(now, last, (size_t)k + 1);
         else if ((error = path_join(at, last, now)) != 0) return error;
     }
     return ELOOP;

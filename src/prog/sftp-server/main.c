@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* sftp-server(8): desk and executor in one process, over standard input and output. */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
@@ -8,6 +10,8 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -64,10 +68,25 @@ static void fill(struct server *s)
     }
 }
 
+/* How standard output takes what it has room for, and no more: its flags are not ours to change. */
+static enum { OUT_ANY, OUT_SOCKET, OUT_PIPE } out_kind;
+static int out_fd = STDOUT_FILENO;
+
+static void out_begin(void)
+{
+    struct stat st;
+    if (fstat(STDOUT_FILENO, &st) != 0) return;
+    out_kind = S_ISSOCK(st.st_mode) ? OUT_SOCKET : S_ISFIFO(st.st_mode) ? OUT_PIPE : OUT_ANY;
+    int own = out_kind == OUT_PIPE ? open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_CLOEXEC) : -1;
+    if (own >= 0) out_fd = own, out_kind = OUT_ANY;     /* a description of our own */
+}
+
 /* False: nobody reads any more. */
 static bool pour(void)
 {
-    ssize_t n = write(STDOUT_FILENO, out + out_at, out_n - out_at);
+    size_t left = out_n - out_at;
+    if (out_kind == OUT_PIPE && left > PIPE_BUF) left = PIPE_BUF;     /* as much as ppoll promises */
+    ssize_t n = out_kind == OUT_SOCKET ? send(out_fd, out + out_at, left, MSG_DONTWAIT | MSG_NOSIGNAL) : write(out_fd, out + out_at, left);
     if (n > 0) out_at += (size_t)n;
     return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
@@ -93,9 +112,8 @@ static int serve(struct server *s)
         bool busy = desk_working(s->desk), full = out_n > out_at, failed = desk_error(s->desk) != ERR_NONE;
         if (!full && failed) return EXIT_BAD_MESSAGE;
         if (!full && !busy && ended) return 0;
-        /* Nothing is read while answers wait: a peer that takes none gives nothing. */
-        bool reads = !ended && !failed && !full && desk_idle(s->desk);
-        struct pollfd p[2] = {{.fd = reads ? STDIN_FILENO : -1, .events = POLLIN}, {.fd = full ? STDOUT_FILENO : -1, .events = POLLOUT}};
+        bool reads = !ended && !failed && desk_backlog(s->desk) == 0;
+        struct pollfd p[2] = {{.fd = reads ? STDIN_FILENO : -1, .events = POLLIN}, {.fd = full ? out_fd : -1, .events = POLLOUT}};
         if (ppoll(p, 2, busy ? &(struct timespec){0} : NULL, NULL) < 0 && errno != EINTR) return EXIT_FATAL;
         if (p[1].revents && !pour()) return 0;
         if (p[0].revents && !take(s)) ended = true;
@@ -141,6 +159,7 @@ static int run(const struct files_options *o)
     log_set_level((enum log_level)o->level);
     const struct files_user u = {.name = strdup(pw->pw_name), .home = strdup(pw->pw_dir), .client = client(room, sizeof room)};
     struct server s = {.fds_left = fds_may()};
+    out_begin();
     s.files = u.name && u.home ? files_new(o, &u) : NULL;
     const struct desk_setup setup = {.refused = o->refused, .read_only = o->read_only, .fds_left = &s.fds_left, .ask = ask, .ctx = &s};
     s.desk = s.files ? desk_new(&setup) : NULL;

@@ -32,6 +32,8 @@ void desk_free(struct desk *d, void (*close_log)(void *ctx, struct bytes handle)
 /* Bytes of the peer: worked off as far as may be now, the rest is kept. ERR_*: the peer broke the protocol, or memory ran out: send what
  * waits, then end. The error stays. */
 MUST_USE enum err desk_input(struct desk *d, struct bytes in);
+/* What is kept: bytes that wait for answers, or for room. */
+size_t desk_backlog(const struct desk *d);
 /* How many of them are done with since the last call of this. */
 size_t desk_consumed(struct desk *d);
 /* An answer of the executor to the oldest question; fd: what came with it, -1: none, the desk's now. ERR_PROTOCOL: it answers nothing. */
