@@ -273,7 +273,8 @@ def check_hashes(tap, name, s, big):
                 same(kind, W.EXTENDED_REPLY, f"reply ({r.rest() if kind == W.STATUS else ''})")
                 same((r.text(), r.text(), r.rest()), (b"check-file", alg.encode(), want), "hash")
     with tap.case(f"{name}: no hash without a known name, of a small block, of nothing"):
-        for ext, arg, offer, block in [("check-file-handle", h, "crc32", 0), ("check-file-handle", h, "sha256", 255), ("check-file-name", s.path("missing"), "md5", 0)]:
+        for ext, arg, offer, block in [("check-file-handle", h, "crc32", 0), ("check-file-handle", h, "sha256", 255),
+                                       ("check-file-name", s.path("missing"), "md5", 0)]:
             same(s.wire.extended(ext, text(arg), text(offer), u64(0), u64(0), u32(block))[0], W.STATUS, f"{ext} {offer} {block}")
     s.wire.close(h)
 
@@ -299,7 +300,8 @@ def check_many(tap, name, s, big):
                 same((f.read(), st.st_mode & 0o777, int(st.st_mtime)), (b"\0\0\0" + f"file {i}".encode(), 0o600, WHEN), f"file {i}")
     with tap.case(f"{name}: a WRITE behind a truncation comes behind it"):
         h = w.open(s.path("many-0"), F_WRITE)
-        ids = [w.send(W.FSETSTAT, text(h), attrs(size=0)), w.send(W.WRITE, text(h), u64(0), text(b"new")), w.send(W.SETSTAT, text(s.path("many-0")), attrs(size=1)),
+        ids = [w.send(W.FSETSTAT, text(h), attrs(size=0)), w.send(W.WRITE, text(h), u64(0), text(b"new")),
+               w.send(W.SETSTAT, text(s.path("many-0")), attrs(size=1)),
                w.send(W.WRITE, text(h), u64(1), text(b"EW")), w.send(W.FSTAT, text(h)), w.send(W.CLOSE, text(h))]
         replies = [w.reply(i) for i in ids]
         same(replies[4][1].attrs()["size"], 3, "size")
@@ -316,7 +318,8 @@ def check_many(tap, name, s, big):
 
 def broken(tap, make):
     """What no client sends: the session ends, with OpenSSH's exit status where it has one."""
-    for what, data in {"a message before INIT": bytes([0, 0, 0, 5, W.STAT, 0, 0, 0, 1]), "a length beyond all": b"\xff\xff\xff\xff\1", "an empty message": b"\0\0\0\0\1"}.items():
+    for what, data in {"a message before INIT": bytes([0, 0, 0, 5, W.STAT, 0, 0, 0, 1]), "a length beyond all": b"\xff\xff\xff\xff\1",
+                       "an empty message": b"\0\0\0\0\1"}.items():
         with tap.case(f"ours: {what} ends the session"):
             process = make()
             try:
