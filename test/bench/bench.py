@@ -22,6 +22,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, f"{TOP}/test/lib")
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import clients  # noqa: E402
+import files  # noqa: E402
 import meter  # noqa: E402
 import programs  # noqa: E402
 import room  # noqa: E402
@@ -33,14 +34,16 @@ CIPHERS = {"chacha20-poly1305": ["Ciphers chacha20-poly1305@openssh.com"], "aes1
            "aes128-ctr+sha256-etm": ["Ciphers aes128-ctr", "MACs hmac-sha2-256-etm@openssh.com"]}
 GOALS = {"chacha20-poly1305": (2, 2), "aes128-gcm": (1.2, 1.5), "aes128-ctr+sha256-etm": (1.8, 1.8)}
 DELAY_MS = 50  # one way
+RELAY = f"{TOP}/build/strict/test/bench/relay"
 
 
 class Side:
     """One suite's server, running, and its client."""
 
-    def __init__(self, name, place, ssh, sshd):
+    def __init__(self, name, place, ssh, sshd, sftp_server):
         self.name, self.place, self.ssh = name, place, ssh
-        self.server = servers.sshd(place, sshd, ["LogLevel ERROR", "MaxStartups 1000"], user_keys=["ed25519"],
+        self.sftp, self.scp = f"{os.path.dirname(ssh)}/sftp", f"{os.path.dirname(ssh)}/scp"
+        self.server = servers.sshd(place, sshd, ["LogLevel ERROR", "MaxStartups 1000", f"Subsystem sftp {sftp_server}"], user_keys=["ed25519"],
                                    log=f"{name}.log")
 
     def argv(self, *options, port=None):
@@ -68,9 +71,10 @@ class Bench:
     def __init__(self, place, quick, only):
         self.place, self.quick, self.only = place, quick, only
         self.bytes = (128 if quick else 1024) << 20
-        self.rounds = 2 if quick else 5
-        self.sides = [Side("nacre", place, f"{INSTALLED}/bin/ssh", f"{INSTALLED}/sbin/sshd"),
-                      Side("openssh", place, programs.foreign("ssh"), programs.foreign("sshd"))]
+        self.rounds, self.file_rounds = (2, 2) if quick else (5, 3)
+        self.delay_ms = DELAY_MS
+        self.sides = [Side("nacre", place, f"{INSTALLED}/bin/ssh", f"{INSTALLED}/sbin/sshd", "internal-sftp"),
+                      Side("openssh", place, programs.foreign("ssh"), programs.foreign("sshd"), "/usr/lib/openssh/sftp-server")]
         self.file = self.place.write("zeros", b"", 0o644)
         os.truncate(self.file, self.bytes)
         self.rows = []
@@ -78,13 +82,14 @@ class Bench:
     def wanted(self, name):
         return self.only in name
 
-    def pairs(self, measure, rounds=None):
+    def pairs(self, measure, rounds=None, sides=None):
         """One unmeasured turn of each side, then pairs, alternating which side begins."""
-        for side in self.sides:
+        sides = sides or self.sides
+        for side in sides:
             measure(side)
         found = []
         for i in range(rounds or self.rounds):
-            order = self.sides if i % 2 else self.sides[::-1]
+            order = sides if i % 2 else sides[::-1]
             found.append({side.name: measure(side) for side in order})
         return found
 
@@ -95,6 +100,11 @@ class Bench:
         good = ratio >= goal if more_is_better else ratio <= goal
         sign = ">=" if more_is_better else "<="
         self.rows.append([name, unit, f"{theirs:.{digits}f}", f"{ours:.{digits}f}", f"{ratio:.2f}", f"{sign} {goal:.2f}", "yes" if good else "no"])
+        print("  ".join(self.rows[-1]), flush=True)
+
+    def row_below(self, name, unit, theirs, ours, most):
+        """A measure of ours with a goal of its own, not against OpenSSH's."""
+        self.rows.append([name, unit, f"{theirs:.1f}", f"{ours:.1f}", f"{ours / theirs:.2f}", f"<= {most} {unit}", "yes" if ours <= most else "no"])
         print("  ".join(self.rows[-1]), flush=True)
 
     def bulk(self):
@@ -124,7 +134,7 @@ class Bench:
             ports = {}
             for side in self.sides:
                 ports[side.name] = free_port()
-                relay = self.place.start([f"{TOP}/build/strict/test/bench/relay", str(ports[side.name]), str(side.server.port), str(DELAY_MS)],
+                relay = self.place.start([RELAY, str(ports[side.name]), str(side.server.port), str(DELAY_MS)],
                                          f"relay-{side.name}")
                 stack.callback(self.place.stop, relay)
                 self.place.wait_port(ports[side.name], relay, f"relay-{side.name}")
@@ -205,7 +215,7 @@ def main():
     start = time.monotonic()
     with Place() as place:
         bench = Bench(place, args.quick, args.only)
-        for part in bench.bulk, bench.delayed, bench.logins, bench.idle, bench.start, bench.system_calls:
+        for part in bench.bulk, bench.delayed, files.Files(bench, RELAY).run, bench.logins, bench.idle, bench.start, bench.system_calls:
             part()
         bench.took = time.monotonic() - start
         text = table(bench, "./dev bench" + " --quick" * args.quick)

@@ -78,6 +78,16 @@ def pss_kb(pid):
         return 0
 
 
+def peak_kb(process, *families):
+    """The most PSS that the processes in each family (a function that tells their pids) hold together, looked at until `process` ends."""
+    peaks = [0] * len(families)
+    while process.poll() is None:
+        for i, members in enumerate(families):
+            peaks[i] = max(peaks[i], sum(map(pss_kb, members())))
+        time.sleep(0.02)
+    return peaks
+
+
 def is_server(pid):
     try:
         return os.path.basename(os.readlink(f"/proc/{pid}/exe")).startswith("sshd")

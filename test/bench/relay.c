@@ -5,7 +5,8 @@
  *
  * listens on 127.0.0.1:PORT, connects each connection on to 127.0.0.1:TARGET_PORT, and hands each direction's bytes on DELAY_MS
  * after they came. What is under way is bounded by a ring of 128 MiB a direction, far more than any window. When a connection
- * ends, one line tells the most bytes that were under way: `in flight: <to the target> <from the target>`. */
+ * ends, two lines tell how many bytes came, and the most that were under way: `bytes: <to the target> <from the target>`,
+ * `in flight: <to the target> <from the target>`. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -131,6 +132,7 @@ static void relay(int client, int target, uint64_t delay_ns)
             if (w->ended && w->in == w->out && !w->closed) shutdown(w->to, SHUT_WR), w->closed = true;
         }
     }
+    printf("bytes: %llu %llu\n", (unsigned long long)ways[0].in, (unsigned long long)ways[1].in);
     printf("in flight: %llu %llu\n", (unsigned long long)ways[0].in_flight_max, (unsigned long long)ways[1].in_flight_max);
 }
 
