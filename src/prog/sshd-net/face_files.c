@@ -158,7 +158,9 @@ static bool answers_take(struct face_files *x, struct bytes in, struct message *
         struct sftp_result result;
         enum sftp_verb verb = SFTP_VERB_OPEN;
         struct bytes one = rd_string(&r);
-        good = r.err == ERR_NONE && desk_verb_due(x->desk, &verb) == ERR_NONE && sftp_result_parse(one, verb, &result) == ERR_NONE;
+        good = r.err == ERR_NONE && desk_verb_due(x->desk, &verb) == ERR_NONE;
+        /* what is done with a descriptor here, as hashing, begins with an opened file */
+        if (good) good = sftp_result_parse(one, files_answers_fd(verb) ? SFTP_VERB_OPEN : verb, &result) == ERR_NONE;
         if (!good) break;
         int fd = result.kind == SFTP_HANDLE && files_answers_fd(verb) && at < m->fd_count ? m->fd[at++] : -1;
         good = desk_answer(x->desk, &result, fd) == ERR_NONE;
