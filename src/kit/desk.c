@@ -44,11 +44,17 @@ static void fd_return(struct desk *d, int fd)
 
 /* ---- asking ---- */
 
-/* May the next request be taken, whatever it is? Asked before it is, as its views do not outlive a wait. Files that were closed while a
- * question about them was out (two at most a question) add theirs later: room is kept for these. */
+/* Files that were closed while a question about them was out (two at most a question) add theirs later: room is kept for these. Those
+ * closed while they were hashed do, too: hashing waits when there is no more room than that. */
+bool desk_may_tell(const struct desk *d)
+{
+    return !d->hold && d->asked_n < DESK_ASKED_MAX - 2 * DESK_FDS_MAX;
+}
+
+/* May the next request be taken, whatever it is? Asked before it is, as its views do not outlive a wait. */
 static bool may_ask(const struct desk *d)
 {
-    return !d->hold && d->asked_n < DESK_ASKED_MAX - 2 * DESK_FDS_MAX && d->opens_out < DESK_OPENS_MAX;
+    return desk_may_tell(d) && d->opens_out < DESK_OPENS_MAX;
 }
 
 static void ask(struct desk *d, const struct desk_asked *a, struct sftp_op op, const int fds[2])

@@ -70,6 +70,7 @@ struct desk {
 
 /* desk.c */
 void desk_slot_settle(struct desk *d, unsigned slot);           /* after busy went down */
+bool desk_may_tell(const struct desk *d);                       /* may the end of a hashed file be told to the executor? */
 
 /* desk_local.c */
 void desk_write(struct desk *d, const struct sftp_event *ev);

@@ -272,7 +272,7 @@ void desk_check_handle(struct desk *d, const struct sftp_event *ev)
 
 bool desk_working(const struct desk *d)
 {
-    return d->checks != NULL;
+    return d->checks && desk_may_tell(d);
 }
 
 static void check_end(struct desk *d, struct desk_check *c, uint32_t status)
@@ -330,7 +330,7 @@ static uint32_t check_finish(struct desk_check *c)
 void desk_work(struct desk *d)
 {
     static uint8_t room[PIECE];
-    struct desk_check *c = d->checks;
+    struct desk_check *c = desk_working(d) ? d->checks : NULL;
     for (size_t done = 0; c && done < WORK_BYTES;) {
         size_t want = c->to_end || c->left > PIECE ? PIECE : (size_t)c->left;
         const struct iovec v = {.iov_base = room, .iov_len = want};

@@ -50,7 +50,7 @@ size_t desk_wants(const struct desk *d);
  * not fit must begin all the same. */
 size_t desk_fill(struct desk *d, const struct span *rooms, size_t n, bool all);
 
-/* Hashes are due: desk_work() does a piece of them (a few megabytes). */
+/* Hashes are due: desk_work() does a piece of them (a few megabytes). They wait with the questions: while desk_hold(), or too many are out. */
 bool desk_working(const struct desk *d);
 void desk_work(struct desk *d);
 
