@@ -61,7 +61,7 @@ static void ask(struct desk *d, const struct desk_asked *a, struct sftp_op op, c
 {
     unsigned at = (d->asked_at + d->asked_n++) % DESK_ASKED_MAX;
     d->asked[at] = *a;
-    d->opens_out += files_answers_fd(op.verb);
+    if (files_answers_fd(op.verb)) d->opens_out++, --*d->setup.fds_left;    /* set aside: other desks ask, too */
     d->setstats_out += op.verb == SFTP_VERB_SETSTAT;
     d->fds_out += files_fds_needed(op.verb);
     op.id = at;
@@ -81,7 +81,7 @@ static void ask_name(struct desk *d, const struct sftp_event *ev)
     bool opens = sftp_rows[ev->op.verb].reply == SFTP_HANDLE, brings = files_answers_fd(ev->op.verb);
     if (ev->op.verb == SFTP_VERB_CHECK_FILE_NAME && !(a.check = desk_check_new(d, &ev->op))) return;
     if (opens) a.slot = slot_take(d);
-    if ((opens && a.slot == NO_SLOT) || (brings && *d->setup.fds_left <= d->opens_out)) {
+    if ((opens && a.slot == NO_SLOT) || (brings && *d->setup.fds_left == 0)) {
         if (a.slot != NO_SLOT) slot_drop(d, a.slot);
         desk_check_free(a.check);
         sftp_server_status(d->engine, ev->op.id, SSH_FX_FAILURE);
@@ -316,7 +316,7 @@ static void slot_free_of(struct desk *d, unsigned slot)
 static void answered(struct desk *d, const struct desk_asked *a, const struct sftp_result *r, int fd)
 {
     bool handle = r->kind == SFTP_HANDLE;
-    if (fd >= 0) --*d->setup.fds_left;
+    if (fd < 0 && files_answers_fd((enum sftp_verb)a->verb)) ++*d->setup.fds_left;
     if (a->verb == SFTP_VERB_OPEN || a->verb == SFTP_VERB_OPENDIR) {
         opened(d, a, r, fd);
     } else if (a->check && handle) {
@@ -384,6 +384,7 @@ void desk_free(struct desk *d, void (*close_log)(void *ctx, struct bytes handle)
     uint8_t room[FILES_CLOSE_HANDLE];
     if (!d) return;
     checks_free(d);
+    *d->setup.fds_left += d->opens_out;
     for (unsigned i = 0; i < d->slot_count; i++) {
         const struct desk_slot *s = &d->slots[i];
         if (s->kind != SLOT_FILE) continue;

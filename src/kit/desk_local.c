@@ -327,10 +327,21 @@ static uint32_t check_finish(struct desk_check *c)
     return block_end(c) == ERR_NONE ? SSH_FX_OK : SSH_FX_FAILURE;
 }
 
+/* A device never ends. */
+static bool can_hash(int fd)
+{
+    struct stat st;
+    return syscall(SYS_fstat, fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 void desk_work(struct desk *d)
 {
     static uint8_t room[PIECE];
     struct desk_check *c = desk_working(d) ? d->checks : NULL;
+    if (c && !can_hash(c->fd)) {
+        check_end(d, c, SSH_FX_FAILURE);
+        c = NULL;
+    }
     for (size_t done = 0; c && done < WORK_BYTES;) {
         size_t want = c->to_end || c->left > PIECE ? PIECE : (size_t)c->left;
         const struct iovec v = {.iov_base = room, .iov_len = want};

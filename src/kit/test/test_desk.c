@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -136,9 +137,59 @@ static void hashes_wait_while_the_executor_is_full(void **state)
     close(file);
 }
 
+/* Two channels ask for files at once: each one that may still come is set aside when it is asked for. */
+static void desks_share_what_descriptors_are_left(void **state)
+{
+    (void)state;
+    static struct place p[2];
+    unsigned left = 70;
+    int file = file_of(0);
+    for (size_t i = 0; i < 2; i++) {
+        begin(&p[i], &left);
+        for (uint32_t k = 0; k < DESK_OPENS_MAX; k++)
+            say(&p[i], &(struct sftp_op){.verb = SFTP_VERB_OPEN, .id = k, .path = BYTES_LIT("x"), .flags = SSH_FXF_READ});
+    }
+    assert_int_equal(p[0].end + p[1].end, 70);
+    answer(&p[0], file);
+    answer(&p[1], file);
+    assert_int_equal(left, 0);
+    const struct sftp_result no = {.kind = SFTP_STATUS, .id = p[1].asked[p[1].first++].id, .status = SSH_FX_FAILURE};
+    assert_int_equal(desk_answer(p[1].desk, &no, -1), ERR_NONE);
+    assert_int_equal(left, 1);
+    desk_free(p[0].desk, NULL);
+    desk_free(p[1].desk, NULL);
+    assert_int_equal(left, 70);
+    close(file);
+}
+
+/* A device never ends, and its bytes need not be those that were seen. */
+static void only_regular_files_are_hashed(void **state)
+{
+    (void)state;
+    static struct place p;
+    unsigned left = 10;
+    uint8_t room[8];
+    int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+    assert_true(zero >= 0);
+    begin(&p, &left);
+    open_files(&p, 1, zero);
+    say(&p, &(struct sftp_op){.verb = SFTP_VERB_CHECK_FILE_HANDLE, .id = 7, .handle = handle(0, room), .text = BYTES_LIT("sha256")});
+    say(&p, &(struct sftp_op){.verb = SFTP_VERB_CHECK_FILE_NAME, .id = 8, .path = BYTES_LIT("x"), .text = BYTES_LIT("sha256")});
+    answer(&p, zero);
+    (void)listen_to(&p);
+    for (int i = 0; i < 2; i++) desk_work(p.desk);
+    assert_false(desk_working(p.desk));
+    assert_int_equal(left, 9);
+    assert_true(listen_to(&p) > 0);
+    assert_true(desk_idle(p.desk));
+    desk_free(p.desk, NULL);
+    close(zero);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(hashes_wait_while_the_executor_is_full)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(hashes_wait_while_the_executor_is_full),
+                                       cmocka_unit_test(desks_share_what_descriptors_are_left), cmocka_unit_test(only_regular_files_are_hashed)};
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
