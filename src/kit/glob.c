@@ -44,7 +44,7 @@ enum err link_list_next(struct link_list *list, uint32_t *status, struct sftp_na
         struct sftp_result r;
         while (sftp_name_next(&list->names, out)) {
             if (!name_possible(out->name)) continue;
-            list->empty = 0;
+            if (!bytes_is(out->name, ".") && !bytes_is(out->name, "..")) list->empty = 0;
             *more = true;
             return ERR_NONE;
         }

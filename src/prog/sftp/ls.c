@@ -10,6 +10,7 @@
 #include "shell.h"
 
 #define PATTERNS_MAX 1000       /* what braces may stand for */
+#define HIDDEN_MAX   1000000    /* names left out; then they are shown, so that an endless listing meets the limit of those */
 
 static enum order order_of(const struct command *c)
 {
@@ -64,6 +65,7 @@ static bool folder_read(struct shell *s, const char *path, const char *before, b
     struct sftp_name n;
     uint32_t status = SSH_FX_OK;
     bool more = true;
+    size_t hidden = 0;
     enum err e = link_list_open(s->link, path, &status, &l);
     if (e == ERR_NONE && status != SSH_FX_OK) {
         fail("remote readdir(\"%s\"): %s", path, link_status_text(status));
@@ -72,7 +74,7 @@ static bool folder_read(struct shell *s, const char *path, const char *before, b
     while (e == ERR_NONE && !interrupted) {
         e = link_list_next(l, &status, &n, &more);
         if (e != ERR_NONE || !more) break;
-        if (n.name.p[0] == '.' && !all) continue;
+        if (n.name.p[0] == '.' && !all && ++hidden < HIDDEN_MAX) continue;
         char *name = must(bytes_dup_str(n.name)), *shown = *before ? path_join(before, name) : NULL;
         e = entries_add(out, bytes_str(shown ? shown : name), n.longname, &n.attrs);
         free(name);
