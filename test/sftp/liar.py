@@ -9,7 +9,8 @@ import sys
 STATUS, HANDLE, DATA, NAME, ATTRS = range(101, 106)
 EXTENDED, REPLY = 200, 201
 OK, EOF, NO_SUCH_FILE, DENIED, FAILURE = range(5)
-NAMES = [b"../up", b"..", b".", b"", b"/etc/x", b"a/b", b"n\0ul", b"x" * 300, b"\x1b]0;title\x07", b"back\\slash", b"\xc2\x9b31m", b"\xe2\x80\xaerl", b"line\nfeed",
+NAMES = [b"../up", b"..", b".", b"", b"/etc/x", b"a/b", b"n\0ul", b"x" * 300, b"\x1b]0;title\x07", b"back\\slash",
+         b"\xc2\x9b31m", b"\xe2\x80\xaerl", b"line\nfeed",
          b"-rf", b"good", b"g2"]
 
 

@@ -182,6 +182,17 @@ def own(tap, pair, ours):
         same(got["stderr"].count("the same file"), 2, "refusals")
 
 
+def own_server(tap, pair, ours, theirs):
+    """Our sftp with our sftp-server, beside OpenSSH's with OpenSSH's."""
+    for name, lines in ROWS:
+        with tap.case(f"our server: {name}"):
+            pair.server = programs.ours("sftp-server")
+            mine = pair.outcome(ours, lines)
+            pair.server = SERVER
+            differ(mine, pair.outcome(theirs, lines))
+    pair.server = SERVER
+
+
 def main():
     tap, ours, theirs = Tap(), programs.ours("sftp"), programs.foreign("sftp")
     only = sys.argv[1:]
@@ -197,6 +208,7 @@ def main():
             numbers(tap, pair, ours, theirs)
             random_quotes(tap, pair, ours, theirs)
             own(tap, pair, ours)
+            own_server(tap, pair, ours, theirs)
     tap.end()
 
 
