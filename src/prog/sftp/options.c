@@ -197,9 +197,9 @@ void options_parse(int argc, char **argv, struct options *out)
     while ((letter = getopt_long(argc, argv, "+:1246AafhNpqrvCc:D:i:l:o:s:S:b:B:F:J:P:R:X:", longs, NULL)) != -1) {
         char flag[3] = {'-', (char)letter, 0};
         if (letter == '1' || letter == '2') die("SSH protocol v.%c is no longer supported", letter);
-        if (strchr("46C", letter)) {
+        if (letter < LONG_ATOMIC && strchr("46C", letter)) {
             pass(&o, flag);
-        } else if (strchr("FJcio", letter)) {
+        } else if (letter < LONG_ATOMIC && strchr("FJcio", letter)) {
             pass(&o, flag);
             pass(&o, optarg);
         } else {
