@@ -55,14 +55,15 @@
     ALLOW(brk), ALLOW(munmap), ALLOW(madvise), ALLOW(mremap), ALLOW_UNLESS(mmap, 2, PROT_EXEC), ALLOW(close), \
     ALLOW(rt_sigreturn), ALLOW(restart_syscall), ALLOW(exit_group), ALLOW(exit)
 
-/* Channel data; files that were opened elsewhere, by offset and by descriptor only; of a pty its size, break and echo state; half a socket
- * closed; pipes grown under bulk; IPQoS. */
-#define CALLS_FACE \
+/* Channel data; of a pty its size, break and echo state; half a socket closed; pipes grown under bulk; IPQoS. */
+#define CALLS_TRANSPORT \
     ALLOW(read), ALLOW(write), ALLOW(readv), ALLOW(writev), ALLOW(sendto), ALLOW(recvfrom), CALLS_COMMON, \
-    ALLOW(pwrite64), ALLOW(preadv), ALLOW(fstat), \
     ALLOW_IF(ioctl, 1, TIOCSWINSZ), ALLOW_IF(ioctl, 1, TCSBRK), ALLOW_IF(ioctl, 1, TCGETS), ALLOW_IF(setsockopt, 1, IPPROTO_TCP), \
     ALLOW_IF2(setsockopt, 1, IPPROTO_IP, 2, IP_TOS), ALLOW_IF2(setsockopt, 1, IPPROTO_IPV6, 2, IPV6_TCLASS), \
     ALLOW(shutdown), ALLOW_IF(fcntl, 1, F_SETPIPE_SZ), ALLOW_IF(fcntl, 1, F_GETFL)
+
+/* The server's also: files that were opened elsewhere, by offset and by descriptor only. */
+#define CALLS_FACE CALLS_TRANSPORT, ALLOW(pwrite64), ALLOW(preadv), ALLOW(fstat)
 
 #ifdef NACRE_ASAN
 /* The sanitizer's own needs, in its build only. */
@@ -84,6 +85,7 @@ __attribute__((visibility("default"))) int __lsan_is_turned_off(void)
 #endif
 
 static struct sock_filter filter_face[] = {BEGIN, CALLS_FACE, CALLS_SANITIZER END};
+static struct sock_filter filter_transport[] = {BEGIN, CALLS_TRANSPORT, CALLS_SANITIZER END};
 
 /* A face is made (clone with exactly these flags), limits itself, names itself and puts on its own filter. */
 static struct sock_filter filter_nursery[] = {
@@ -95,7 +97,7 @@ static struct sock_filter filter_message[] = {BEGIN, CALLS_COMMON, CALLS_SANITIZ
 #define PROG(f) {.len = COUNT_OF(f), .filter = f}
 static const struct sock_fprog programs[] = {
     [JAIL_FILTER_NURSERY] = PROG(filter_nursery), [JAIL_FILTER_FACE] = PROG(filter_face), [JAIL_FILTER_VERIFIER] = PROG(filter_message),
-    [JAIL_FILTER_KEYS] = PROG(filter_message), [JAIL_FILTER_TRANSPORT] = PROG(filter_face)};
+    [JAIL_FILTER_KEYS] = PROG(filter_message), [JAIL_FILTER_TRANSPORT] = PROG(filter_transport)};
 
 enum err jail_filter(enum jail_filter which)
 {

@@ -16,7 +16,9 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -128,6 +130,13 @@ static int try_tiocsti(void) { return ioctl(0, TIOCSTI, "x"); }
 static int try_fork(void) { return (int)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0); }
 static int try_thread(void) { return (int)syscall(SYS_clone, CLONE_VM | CLONE_PARENT | SIGCHLD, 0, 0, 0, 0); }
 static int try_prctl(void) { return prctl(PR_SET_DUMPABLE, 1); }
+static int try_pwrite(void) { return pwrite(0, "x", 1, 0) < 0; }
+static int try_preadv(void) { return preadv(0, NULL, 0, 0) < 0; }
+static int try_fstat(void)
+{
+    struct stat st;
+    return (int)syscall(SYS_fstat, 0, &st);
+}
 static int (*forbidden)(void);
 
 static int filtered(void)
@@ -139,6 +148,12 @@ static int filtered(void)
 static int filtered_nursery(void)
 {
     if (enter(0) == 100 || jail_filter(JAIL_FILTER_NURSERY) != ERR_NONE) _exit(99);
+    _exit(forbidden());
+}
+
+static int filtered_transport(void)
+{
+    if (enter(0) == 100 || jail_filter(JAIL_FILTER_TRANSPORT) != ERR_NONE) _exit(99);
     _exit(forbidden());
 }
 
@@ -160,6 +175,17 @@ static void the_nursery_may_fork_faces_and_nothing_else(void **state)
     for (size_t i = 0; i < COUNT_OF(tries); i++) {
         forbidden = tries[i];
         assert_int_equal(in_child(filtered_nursery), 1000 + SIGSYS);
+    }
+}
+
+/* Files are served by a face only. */
+static void a_clients_transport_reads_no_files(void **state)
+{
+    (void)state;
+    int (*const tries[])(void) = {try_open, try_socket, try_exec, try_code, try_fork, try_pwrite, try_preadv, try_fstat};
+    for (size_t i = 0; i < COUNT_OF(tries); i++) {
+        forbidden = tries[i];
+        assert_int_equal(in_child(filtered_transport), 1000 + SIGSYS);
     }
 }
 
@@ -191,7 +217,7 @@ int main(void)
         cmocka_unit_test(root_gets_namespaces), cmocka_unit_test(root_without_sys_admin_gets_a_chroot), cmocka_unit_test(uid_0_is_no_jail),
         cmocka_unit_test(no_rung_means_no_service), cmocka_unit_test(an_ordinary_user_gets_a_jail_too),
         cmocka_unit_test(a_face_dies_when_it_leaves_its_list), cmocka_unit_test(the_nursery_may_fork_faces_and_nothing_else),
-        cmocka_unit_test(a_face_can_do_its_work),
+        cmocka_unit_test(a_clients_transport_reads_no_files), cmocka_unit_test(a_face_can_do_its_work),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     if (geteuid() != 0) {

@@ -38,7 +38,7 @@ enum jail_filter {
     JAIL_FILTER_FACE,       /* one connection */
     JAIL_FILTER_VERIFIER,   /* one signature: read a message, compute, send a message */
     JAIL_FILTER_KEYS,       /* messages in and out */
-    JAIL_FILTER_TRANSPORT   /* the client's half that reads peer bytes: as FACE */
+    JAIL_FILTER_TRANSPORT   /* the client's half that reads peer bytes: as FACE, without files */
 };
 
 /* Install a system call filter: whatever it does not list kills the process. Filters add up; none can be taken off.
