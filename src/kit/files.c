@@ -338,7 +338,7 @@ struct files *files_new(const struct files_options *o, const struct files_user *
 {
     struct files *f = calloc(1, sizeof *f);
     if (!f) return NULL;
-    f->options = *o, f->user = *u;
+    f->options = *o, f->user = *u, f->line = -1;
     f->log_files = o->level >= LOG_LEVEL_INFO;
     log_line(LOG_LEVEL_INFO, "session opened for local user %s from [%s]", u->name, u->client ? u->client : "UNKNOWN");
     if (o->has_umask) umask(o->umask);

@@ -97,6 +97,19 @@ static bool flag_take(int flag, struct files_options *o, struct lists *l, char *
     }
 }
 
+/* Lists that were written for OpenSSH's requests keep their meaning: what does the same by another name goes with it. */
+static uint64_t refused_too(uint64_t refused)
+{
+    static const struct {
+        enum sftp_verb refused, too;
+    } rows[] = {{SFTP_VERB_OPEN, SFTP_VERB_CHECK_FILE_NAME}, {SFTP_VERB_READ, SFTP_VERB_CHECK_FILE_NAME},
+                {SFTP_VERB_READ, SFTP_VERB_CHECK_FILE_HANDLE}, {SFTP_VERB_READ, SFTP_VERB_COPY_DATA},
+                {SFTP_VERB_WRITE, SFTP_VERB_COPY_DATA}, {SFTP_VERB_STATVFS, SFTP_VERB_SPACE}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (refused >> rows[i].refused & 1) refused |= 1ULL << rows[i].too;
+    return refused;
+}
+
 static bool lists_join(const struct lists *l, struct files_options *o, char *why, size_t cap)
 {
     uint64_t allowed = 0;
@@ -105,7 +118,8 @@ static bool lists_join(const struct lists *l, struct files_options *o, char *why
         snprintf(why, cap, "No such request \"%.*s\"", (int)(bad.n < 64 ? bad.n : 64), (const char *)bad.p);
         return false;
     }
-    o->refused = o->denied | (l->allowed ? ~allowed : 0);
+    o->denied = refused_too(o->denied);
+    o->refused = refused_too(o->denied | (l->allowed ? ~allowed : 0));
     return true;
 }
 

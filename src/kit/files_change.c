@@ -2,6 +2,7 @@
 /* What changes the file system. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/time.h>
 #include <time.h>
@@ -191,14 +192,22 @@ static ssize_t copy_slowly(int from, off_t *at, int to, off_t *to_at, size_t n)
     ssize_t got = pread(from, room, n < sizeof room ? n : sizeof room, *at);
     for (ssize_t put = 0, done; put < got; put += done) {
         done = pwrite(to, room + put, (size_t)(got - put), *to_at);
-        if (done < 0) return -1;
+        if (done == 0) errno = EIO;
+        if (done <= 0) return -1;
         *to_at += done;
     }
     if (got > 0) *at += got;
     return got;
 }
 
-static int copy_range(int from, off_t at, int to, off_t to_at, uint64_t length)
+static bool asker_gone(const struct files *f)
+{
+    struct pollfd p = {.fd = f->line};
+    return f->line >= 0 && poll(&p, 1, 0) > 0;
+}
+
+/* Some of these never end by themselves, like that of a device. */
+static int copy_range(const struct files *f, int from, off_t at, int to, off_t to_at, uint64_t length)
 {
     enum { STEP = 64 * 1024 * 1024 };
     bool kernel = true, to_end = length == 0;
@@ -210,6 +219,7 @@ static int copy_range(int from, off_t at, int to, off_t to_at, uint64_t length)
             kernel = false;
             continue;
         }
+        if (asker_gone(f)) errno = EPIPE, n = -1;
         if (n < 0) return -1;
         if (n == 0) break;
         if (!to_end) length -= (uint64_t)n;
@@ -232,5 +242,5 @@ void do_copy(struct files_call *c)
         call_status(c, SSH_FX_FAILURE);
         return;
     }
-    call_done(c, copy_range(c->fd, (off_t)op->offset, c->fd2, (off_t)op->offset2, op->length));
+    call_done(c, copy_range(c->f, c->fd, (off_t)op->offset, c->fd2, (off_t)op->offset2, op->length));
 }

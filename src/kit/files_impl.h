@@ -29,6 +29,7 @@ struct files_ids {
 struct files {
     struct files_options options;
     struct files_user user;
+    int line;                           /* to the asker, who is looked for during what takes long; -1: none */
     bool log_files;                     /* transactions are logged: files get handles */
     struct files_entry *entries;
     size_t entry_count, free_hint;

@@ -66,6 +66,7 @@ static void close_log(void *ctx, struct bytes handle)
     static const int none[2] = {-1, -1};
     struct face_files *x = ctx;
     const struct sftp_op op = {.verb = SFTP_VERB_CLOSE, .handle = handle};
+    if (x->blocked) return;     /* it logs by itself what is open at its end */
     (void)ask_hand(x, &op, none);
 }
 
