@@ -215,6 +215,7 @@ size_t desk_fill(struct desk *d, const struct span *rooms, size_t n, bool all)
         else if (c.used == 0 && all) read_scratch(d);
         else break;
     }
+    desk_hold(d, d->hold);      /* what was kept may go on, so that desk_wants() knows of it */
     return c.used;
 }
 

@@ -12,10 +12,12 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+sys.path.insert(0, os.path.join(HERE, "..", "sftp_server"))
 import clients  # noqa: E402
 import programs  # noqa: E402
 import room  # noqa: E402
 import servers  # noqa: E402
+import wire  # noqa: E402
 from place import Place, free_port  # noqa: E402
 from tap import PATIENCE, Tap, same, wait_for  # noqa: E402
 
@@ -58,7 +60,7 @@ def kind_of_fd(link, tcp, place):
         return tcp.get(socket_inode[1], "unix")
     link = link.removesuffix(" (deleted)")
     for pattern, kind in [(r"/dev/null", "null"), (r"anon_inode:\[?(\w+)\]?", None), (r".*/ptmx", "terminal"), (r"/dev/pts/\d+", "slave"),
-                          (r"pipe:.*", "pipe"), (r"/memfd:.*", "settings"), (r".*/host-[^/]*", "hostkey"), (r".*/sshd[-a-z]*", "program"),
+                          (r"pipe:.*", "pipe"), (r"/memfd:.*", "settings"), (r".*/host-[^/]*", "hostkey"), (r".*/sshd[-a-z]*", "program"), (r".*/opened", "file"),
                           (re.escape(place.folder) + r"/.*\.log", "log")]:
         found = re.fullmatch(pattern, link)
         if found:
@@ -166,7 +168,7 @@ def start(place, way):
     port, host = free_port(), place.key("ed25519", "host-ed25519")
     config = place.write("sshd_config", "\n".join([
         f"Port {port}", "ListenAddress 127.0.0.1", f"HostKey {host}", f"AuthorizedKeysFile {servers.authorize(place)}",
-        f"PidFile {place.path('sshd.pid')}", "PerSourcePenalties no", "LogLevel DEBUG1"]) + "\n", 0o644)
+        f"PidFile {place.path('sshd.pid')}", "PerSourcePenalties no", "LogLevel DEBUG1", "Subsystem sftp internal-sftp"]) + "\n", 0o644)
     if way == "user":
         give_to_user(place)
     process = place.start([*PREFIX[way], programs.ours("sshd"), "-D", "-e", "-f", config], "sshd.log")
@@ -228,6 +230,24 @@ def check_shell(tap, way, pid, terminal):
         same(facts["bounding"], "some" if way == "unprivileged-root" else "all", "bounding set")
 
 
+def map_files(place, server, rows):
+    """A session that moves files, with one open: the face has its descriptor, the hand has not."""
+    listener = server.process.pid
+    process = subprocess.Popen([*clients.ssh_argv(place, programs.foreign("ssh"), server), "-s", "127.0.0.1", "sftp"], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, env=place.env, bufsize=0)
+    place.processes.append(process)
+    w = wire.Wire(process.stdout.fileno(), process.stdin.fileno())
+    w.open(place.write("opened", "", 0o644))
+    now = settled(listener, 1)
+    hand = children(now["warden"][0])
+    same(len(hand), 1, "children of the warden")
+    for who, pid in [("face", now["face"][0]), ("warden", now["warden"][0]), ("hand", hand[0])]:
+        rows[f"{who}-files"] = shown(pid, listener, place)
+    process.kill()
+    process.wait()
+    settled(listener, 0)
+
+
 def map_processes(tap, way, show):
     with Place() as place:
         server = start(place, way)
@@ -249,6 +269,7 @@ def map_processes(tap, way, show):
             session.process.kill()
             session.process.wait()
             settled(listener, 0)
+        map_files(place, server, rows)
         if show:
             for name, text in rows.items():
                 tap.note(f"{way} {name} {text}")
