@@ -60,7 +60,8 @@ def kind_of_fd(link, tcp, place):
         return tcp.get(socket_inode[1], "unix")
     link = link.removesuffix(" (deleted)")
     for pattern, kind in [(r"/dev/null", "null"), (r"anon_inode:\[?(\w+)\]?", None), (r".*/ptmx", "terminal"), (r"/dev/pts/\d+", "slave"),
-                          (r"pipe:.*", "pipe"), (r"/memfd:.*", "settings"), (r".*/host-[^/]*", "hostkey"), (r".*/sshd[-a-z]*", "program"), (r".*/opened", "file"),
+                          (r"pipe:.*", "pipe"), (r"/memfd:.*", "settings"), (r".*/host-[^/]*", "hostkey"), (r".*/sshd[-a-z]*", "program"),
+                          (r".*/opened", "file"),
                           (re.escape(place.folder) + r"/.*\.log", "log")]:
         found = re.fullmatch(pattern, link)
         if found:
