@@ -166,6 +166,7 @@ enum err chan_answer_open(struct conn *c, uint32_t question, const struct answer
         return open_refuse(c, remote, a->reason ? a->reason : OPEN_PROHIBITED, a->data);
     }
     ch->state = CHAN_OPEN;
+    if (c->open_mark_us == 0 || c->open_mark_chan == n) c->open_mark_us = c->now_us, c->open_mark_chan = n;
     struct wr w = msg_begin(c, MSG_CHANNEL_OPEN_CONFIRMATION);
     wr_u32(&w, ch->remote), wr_u32(&w, n), wr_u32(&w, ch->local_window), wr_u32(&w, CHANNEL_PACKET_MAX);
     return msg_end(c, &w);
@@ -177,6 +178,11 @@ enum err chan_answer_open(struct conn *c, uint32_t question, const struct answer
 static struct channel *open_chan(struct conn *c, uint32_t n)
 {
     struct channel *ch = chan_find(c, n);
+    if (c->open_mark_us && c->open_mark_chan == n) {
+        uint64_t us = c->now_us - c->open_mark_us;
+        if (c->rtt_us == 0 || us < c->rtt_us) c->rtt_us = us;
+        c->open_mark_us = 0;
+    }
     return ch && ch->state == CHAN_OPEN && !(ch->flags & CHAN_CLOSE_RCVD) ? ch : NULL;
 }
 
@@ -193,7 +199,8 @@ enum err on_window_adjust(struct conn *c, struct rd *r, struct event *ev)
 }
 
 /* At all times local_window + unconsumed + consumed = window_max. A window grows when one round trip used up half of it or more
- * while the program kept up; the round trip is the least seen in the handshake. An unread queue takes it back to its start. */
+ * while the program kept up; the round trip is the least seen in the handshake, or between a channel's confirmation, which its first message
+ * has to wait for, and that message: all that a server sees. An unread queue takes it back to its start. */
 static void window_tune(struct conn *c, struct channel *ch, uint32_t n)
 {
     if (c->now_us - ch->round_start_us > c->rtt_us) ch->round_start_us = c->now_us, ch->round_bytes = 0;

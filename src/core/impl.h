@@ -150,6 +150,8 @@ struct conn {
     unsigned packets_before_kexinit, unimplemented;
     uint32_t packets_since_newkeys;
     uint64_t rtt_us, rtt_mark_us;           /* least round trip seen in the handshake; start of a sample */
+    uint64_t open_mark_us;                  /* a channel was confirmed then: its first message comes a round trip later; 0: none awaited */
+    uint32_t open_mark_chan;
     struct wr sig_algs_peer;
 
     /* the open question */
