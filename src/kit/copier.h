@@ -19,6 +19,7 @@
 #define DEPTH_MAX       64              /* as OpenSSH */
 #define WINDOW_MIN      (2 * 1024 * 1024)
 #define WINDOW_MAX      (64 * 1024 * 1024)
+#define WINDOW_PER_MS   (1024 * 1024)   /* of round trip: a gigabyte a second */
 #define BLOCK_UNKNOWN   32768           /* where the server does not tell its limits */
 #define BLOCK_MIN       512
 #define HASH_BLOCK      (1024 * 1024)

@@ -357,6 +357,17 @@ static unsigned files_max_of(struct copy *c)
     return n ? (unsigned)n : 1;
 }
 
+/* A far server's line is long: what is asked for but cannot be sent yet costs nobody memory, and each doubling a round trip. */
+static uint64_t window_start(const struct copy *c)
+{
+    uint64_t most = WINDOW_MIN;
+    for (int end = FROM; end <= TO; end++) {
+        uint64_t n = c->link[end] ? c->link[end]->rtt_us / 1000 * WINDOW_PER_MS : 0;
+        if (n > most) most = n;
+    }
+    return most < WINDOW_MAX ? most : WINDOW_MAX;
+}
+
 struct copy *copy_new(const struct copy_setup *setup)
 {
     struct copy *c = calloc(1, sizeof *c);
@@ -368,7 +379,7 @@ struct copy *copy_new(const struct copy_setup *setup)
     c->data_tail = &c->data;
     c->block = block_of(c);
     c->files_max = files_max_of(c);
-    c->window.bytes = WINDOW_MIN;
+    c->window.bytes = window_start(c);
     c->umask = umask(022);
     umask(c->umask);
     if (!(c->scratch = malloc(HASH_BLOCK))) {
