@@ -51,6 +51,12 @@ static void on_stop(int sig)
     errno = saved;
 }
 
+/* A file beyond the limit for its size fails by itself; the others are copied on. A handler, as what we start shall not inherit it. */
+static void on_too_large(int sig)
+{
+    (void)sig;
+}
+
 static void signals_take(bool ignore_interrupt)
 {
     struct sigaction end = {.sa_handler = on_end, .sa_flags = SA_RESTART}, stop = {.sa_handler = on_stop, .sa_flags = SA_RESTART}, old;
@@ -61,6 +67,7 @@ static void signals_take(bool ignore_interrupt)
     }
     for (size_t i = 0; i < COUNT_OF(stops); i++) (void)sigaction(stops[i], &stop, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, on_too_large);
 }
 
 /* ---- starting ---- */

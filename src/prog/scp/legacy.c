@@ -259,6 +259,7 @@ void legacy_serve_source(char *const *names, size_t n)
 void legacy_serve_sink(const char *target)
 {
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     struct wire w = wire_new(0, 1, true);
     sink_receive(&w, target, NULL);
     free(w.buffer);

@@ -192,6 +192,7 @@ int main(int argc, char **argv)
     struct files_options o;
     char why[256];
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
     enum err e = files_options_parse(argc, argv, &o, why, sizeof why);
     if (e != ERR_NONE && strncmp(why, "unknown", 7) != 0) fprintf(stderr, "%s\n", why);
     if (e != ERR_NONE || o.help) {

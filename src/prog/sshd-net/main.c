@@ -143,6 +143,7 @@ int main(void)
         return 1;
     }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);   /* a file that gets too large is its own failure, not the session's */
     tzset();
     enum err e = net_setup_make(conf_map(), &setup);
     if (e != ERR_NONE) fail(err_text(e));
