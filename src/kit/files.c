@@ -352,6 +352,11 @@ struct files *files_new(const struct files_options *o, const struct files_user *
     return f;
 }
 
+void files_watch(struct files *f, int fd)
+{
+    f->line = fd;
+}
+
 void files_free(struct files *f)
 {
     if (!f) return;

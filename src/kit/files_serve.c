@@ -74,7 +74,7 @@ int files_serve(struct files *f, int sock)
     static uint8_t in[FILES_DATAGRAM_MAX], out[FILES_DATAGRAM_MAX];
     struct answers a = {.sock = sock, .w = wr_span((struct span){out, sizeof out})};
     if (!hello_send(f, sock)) return 0;
-    f->line = sock;
+    files_watch(f, sock);
     for (;;) {
         struct message m;
         enum err e = message_recv(sock, in, sizeof in, true, &m);

@@ -168,6 +168,22 @@ def one_id_for_all(c, _, folder):
     channel.end()
 
 
+def the_program_ends_with_its_client(place, folder):
+    """sftp-server below somebody else's sshd: hashes and copies without end do not outlive the pipes."""
+    for what in "hash", "copy":
+        process = subprocess.Popen([programs.ours("sftp-server")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=place.env)
+        place.processes.append(process)
+        w = W.Wire(process.stdout.fileno(), process.stdin.fileno())
+        if what == "hash":
+            w.send(W.EXTENDED, text("check-file-name"), text(f"{folder}/big"), text("sha256"), u64(0), u64(0), u32(0))
+        else:
+            zero, null = w.open("/dev/zero"), w.open("/dev/null", W.F_WRITE)
+            w.send(W.EXTENDED, text("copy-data"), text(zero), u64(0), u64(0), text(null), u64(0))
+        process.stdin.close()
+        process.stdout.close()
+        same(process.wait(PATIENCE), 0, f"exit status, {what}")
+
+
 def main():
     tap = Tap()
     with Place() as place:
@@ -187,6 +203,8 @@ def main():
                 part(c, server, folder)
                 c.end()
                 wait_for("no process that opens files", lambda: not hands(server))
+        with tap.case("sftp-server ends with its client"):
+            the_program_ends_with_its_client(place, folder)
     tap.end()
 
 

@@ -113,9 +113,11 @@ static int serve(struct server *s)
         if (!full && failed) return EXIT_BAD_MESSAGE;
         if (!full && !busy && ended) return 0;
         bool reads = !ended && !failed && desk_backlog(s->desk) == 0;
-        struct pollfd p[2] = {{.fd = reads ? STDIN_FILENO : -1, .events = POLLIN}, {.fd = full ? out_fd : -1, .events = POLLOUT}};
+        /* while it works without a word it only looks whether anybody still waits for one */
+        struct pollfd p[2] = {{.fd = reads ? STDIN_FILENO : -1, .events = POLLIN},
+                              {.fd = full || busy ? out_fd : -1, .events = full ? POLLOUT : 0}};
         if (ppoll(p, 2, busy ? &(struct timespec){0} : NULL, NULL) < 0 && errno != EINTR) return EXIT_FATAL;
-        if (p[1].revents && !pour()) return 0;
+        if (p[1].revents && !(full && pour())) return 0;
         if (p[0].revents && !take(s)) ended = true;
         if (busy) desk_work(s->desk);
     }
@@ -161,6 +163,7 @@ static int run(const struct files_options *o)
     struct server s = {.fds_left = fds_may()};
     out_begin();
     s.files = u.name && u.home ? files_new(o, &u) : NULL;
+    if (s.files) files_watch(s.files, out_fd);
     const struct desk_setup setup = {.refused = o->refused, .read_only = o->read_only, .fds_left = &s.fds_left, .ask = ask, .ctx = &s};
     s.desk = s.files ? desk_new(&setup) : NULL;
     if (!s.desk) {

@@ -43,6 +43,8 @@ struct files_user {
 /* Sets umask and start folder of this process and logs the session's begin (log_open() was called). A start folder that is not there is an
  * error line and no more, as OpenSSH has it. NULL: out of memory. Texts must outlive it. */
 struct files *files_new(const struct files_options *o, const struct files_user *u);
+/* Who asks is at the other end of fd: what takes long ends when nobody is there any more. Without it, it goes on to its end. */
+void files_watch(struct files *f, int fd);
 /* Logs what is still open, and the end. */
 void files_free(struct files *f);
 
