@@ -27,6 +27,8 @@ class Prompt:
 
     def wait(self, text):
         self.terminal.wait_for(text.encode())
+        if text == "sftp> ":
+            self.terminal.wait_echo(False)      # the editor takes the keys only then: it shows its prompt first
 
     def type(self, text):
         self.terminal.type(text.encode())
