@@ -33,7 +33,8 @@ SAME = [
 def without_ours(text):
     """What may differ: our two long options in the usage, the port in its other form, and a line that OpenSSH's prints when it
     notices ssh's end before its own."""
-    for ours, theirs in (("\nConnection closed.  \n", ""), ("\n\n", "\n"), (" [--atomic] [--verify]", ""), ("[-p][22]", "[-oPort 22]"), ("[-p][33]", "[-oPort 33]")):
+    for ours, theirs in (("\nConnection closed.  \n", ""), ("\n\n", "\n"), (" [--atomic] [--verify]", ""), ("[-p][22]", "[-oPort 22]"),
+                         ("[-p][33]", "[-oPort 33]")):
         text = text.replace(ours, theirs)
     return text
 

@@ -94,7 +94,8 @@ def chroot_escapes(tap, place):
             f.write(b"mine")
         site.give(f"{jail}/work")
         before = transfer.facts(outside)
-        paths = [*ESCAPES, *[f"{escape}{outside}{end}" for escape in ("", "..", "/..", "/../..", "/work/up/..") for end in ("", "/secret", "/folder", "/folder/new")],
+        paths = [*ESCAPES, *[f"{escape}{outside}{end}" for escape in ("", "..", "/..", "/../..", "/work/up/..")
+                             for end in ("", "/secret", "/folder", "/folder/new")],
                  *[f"/work/{link}{end}" for link in ("up", "abs", "abs-file", "root", "far")
                for end in ("", "/", "/secret", "/..", f"/../..{outside}/secret")],
                  "~root", "~root/x", "~/../../secret", outside[1:], ""]
