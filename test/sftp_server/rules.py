@@ -76,7 +76,7 @@ def read_only(tap, live):
     with tap.case(f"{live.kind} -R: nothing has changed; what is refused is not offered"):
         same(W.tree(live.top), before, "tree")
         same("posix-rename@openssh.com" in w.extensions, False, "offer")
-    same(live.end(), 0, "exit status")
+        same(live.end(), 0, "exit status")
 
 
 def denied(tap, live):

@@ -159,10 +159,13 @@ static int run(const struct files_options *o)
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);      /* by /proc, a peer could write to our memory */
     log_open("sftp-server", o->facility, o->to_stderr ? STDERR_FILENO : -1);
     log_set_level((enum log_level)o->level);
-    const struct files_user u = {.name = strdup(pw->pw_name), .home = strdup(pw->pw_dir), .client = client(room, sizeof room)};
+    static char name[256], home[PATH_MAX];      /* pw is overwritten by the next look-up */
+    snprintf(name, sizeof name, "%s", pw->pw_name);
+    snprintf(home, sizeof home, "%s", pw->pw_dir);
+    const struct files_user u = {.name = name, .home = home, .client = client(room, sizeof room)};
     struct server s = {.fds_left = fds_may()};
     out_begin();
-    s.files = u.name && u.home ? files_new(o, &u) : NULL;
+    s.files = files_new(o, &u);
     if (s.files) files_watch(s.files, out_fd);
     const struct desk_setup setup = {.refused = o->refused, .read_only = o->read_only, .fds_left = &s.fds_left, .ask = ask, .ctx = &s};
     s.desk = s.files ? desk_new(&setup) : NULL;
