@@ -41,7 +41,10 @@ static struct hand hand_begin(const char *command)
         close(pair[0]);
         log_set_level(LOG_LEVEL_QUIET);
         struct files *f = files_new(&o, &user);
-        _exit(f ? files_serve(f, pair[1]) : 99);
+        if (!f) _exit(99);
+        int status = files_serve(f, pair[1]);
+        files_free(f);
+        _exit(status);
     }
     close(pair[1]);
     assert_int_equal(message_recv(pair[0], hello, sizeof hello, true, &m), ERR_NONE);
