@@ -5,6 +5,7 @@ does not: a start without a jail or without host keys (ARCHITECTURE 3, TRUST T23
 import fcntl
 import os
 import re
+import resource
 import select
 import shutil
 import signal
@@ -109,6 +110,25 @@ def login_works(place, server):
     same((done.stdout, done.returncode), (b"in\n", 0), f"login ({done.stderr})")
 
 
+def check_shortage(tap, place, server):
+    """A helper ends while the listener can open nothing, so that its successor cannot be started there and then; nor does any later
+    child's end come to remind the listener of it."""
+    listener, old = server.process.pid, {"sshd-keys": children(server.process.pid, "sshd-keys"), "sshd-net": nurseries(server.process.pid)}
+    limits = resource.prlimit(listener, resource.RLIMIT_NOFILE)
+    for name, flaw in ("sshd-keys", b"host key process: "), ("sshd-net", b"cannot start sshd-net"):
+        with tap.case(f"{name} ends while there are no descriptors: another is there once there are some"):
+            said = place.read(server.log).count(flaw)
+            resource.prlimit(listener, resource.RLIMIT_NOFILE, (3, limits[1]))
+            try:
+                for pid in old[name]:
+                    os.kill(pid, signal.SIGKILL)
+                wait_for("failed start in the log", lambda flaw=flaw, said=said: place.read(server.log).count(flaw) > said)
+            finally:
+                resource.prlimit(listener, resource.RLIMIT_NOFILE, limits)
+            wait_for(f"new {name}", lambda name=name: len(children(listener, name)) >= len(old[name]))
+            login_works(place, server)
+
+
 def check_kills(tap, place):
     server = servers.sshd(place, programs.ours("sshd"), ["LogLevel VERBOSE"])
     listener = server.process.pid
@@ -126,6 +146,7 @@ def check_kills(tap, place):
         live.check(2)
         wait_for("new keys process", lambda: children(listener, "sshd-keys") not in ([], old))
         login_works(place, server)
+    check_shortage(tap, place, server)
     with tap.case("a session survives kill -9 of the listener: rekeys, resizes, ends with its status"):
         os.kill(listener, signal.SIGKILL)
         server.process.wait(PATIENCE)

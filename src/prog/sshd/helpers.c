@@ -16,6 +16,9 @@
 #include "sshd/server.h"
 
 #define START_PATIENCE_US 20000000u     /* a companion that says nothing for that long has failed */
+#define FAST_DEATHS       16            /* nurseries that may end before they are ready until we take our time */
+#define RETRY_US          1000000u
+#define RETRY_SELDOM_US   60000000u
 
 /* ---- keys ---- */
 
@@ -24,6 +27,7 @@ static struct {
     int file[FACE_HOSTKEYS_MAX];        /* kept open, so that a new one can be started without asking the file system */
     char path[FACE_HOSTKEYS_MAX][256];
     size_t count;
+    uint64_t tried_us;                  /* when one was last started, or should have been */
 } keys = {.pid = 0};
 
 static void key_files_open(const struct sshd_conf *conf)
@@ -100,6 +104,7 @@ static enum err keys_hear(struct server *s, int from, bool keep)
 static enum err keys_run(struct server *s, bool keep)
 {
     int pair[2];
+    keys.pid = 0, keys.tried_us = clock_us();
     TRY(message_pair(pair));
     enum err e = keys_spawn(s, pair[1]);
     close(pair[1]);
@@ -220,12 +225,38 @@ static void serve(struct nursery *n)
 
 static void spare_start(struct server *s)
 {
-    if (spare.pid != 0 || (fast_deaths > 16 && clock_us() - last_start_us < 1000000)) return;
+    if (spare.pid != 0 || (fast_deaths > FAST_DEATHS && clock_us() - last_start_us < RETRY_US)) return;
     fast_deaths++;
     last_start_us = clock_us();
     enum err e = nursery_spawn(s, &spare);
     if (e != ERR_NONE) log_line(LOG_LEVEL_ERROR, "cannot start %s: %s", "sshd-net", strerror(errno));
 }
+
+/* ---- what could not be started ---- */
+
+/* No child's end will remind us of those: they are tried again until they stand, less often when that does not help. */
+static uint64_t missing_due_us(const struct server *s)
+{
+    uint64_t due = keys.pid == 0 ? keys.tried_us + RETRY_US : UINT64_MAX;
+    uint64_t spare_due = last_start_us + (fast_deaths > FAST_DEATHS ? RETRY_SELDOM_US : RETRY_US);
+    bool spare_wanted = !s->options.inetd && !s->options.debug;
+    return spare_wanted && spare.pid == 0 && spare_due < due ? spare_due : due;
+}
+
+uint64_t helpers_patience_us(const struct server *s)
+{
+    uint64_t due = missing_due_us(s), now = clock_us();
+    return due == UINT64_MAX ? UINT64_MAX : due > now ? due - now : 0;
+}
+
+void helpers_tend(struct server *s)
+{
+    if (helpers_patience_us(s) != 0) return;
+    if (keys.pid == 0) keys_restart(s);
+    if (spare.pid == 0) spare_start(s);
+}
+
+/* ---- one after the other ---- */
 
 /* The spare moves up, even if it is still warming up: what it is given waits on its line. */
 static void nursery_replace(struct server *s)
@@ -299,7 +330,7 @@ void nursery_read(struct server *s)
 {
     enum err e = nursery_hear(&spare);
     if (e == ERR_NONE || e == ERR_AGAIN) return;
-    nursery_drop(&spare);       /* its end will be reaped as that of a stranger */
+    nursery_drop(&spare);       /* its end will be reaped as that of a stranger; helpers_tend() starts another */
     (void)s;
 }
 

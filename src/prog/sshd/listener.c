@@ -196,7 +196,10 @@ int listener_run(struct server *s, void (*ready)(void))
         p[1] = (struct pollfd){.fd = s->report_line[0], .events = POLLIN};
         p[2] = (struct pollfd){.fd = nursery_spare_fd(), .events = POLLIN};
         for (size_t i = 0; i < sock_count; i++) p[3 + i] = (struct pollfd){.fd = socks[i], .events = POLLIN};
-        if (ppoll(p, 3 + sock_count, NULL, NULL) < 0) continue;
+        uint64_t us = helpers_patience_us(s);
+        const struct timespec t = {.tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000) * 1000};
+        if (ppoll(p, 3 + sock_count, us == UINT64_MAX ? NULL : &t, NULL) < 0) continue;
+        helpers_tend(s);
         if (p[1].revents) report_read(s);
         if (p[2].revents) nursery_read(s);
         if (p[0].revents) {

@@ -69,6 +69,9 @@ bool nursery_reap(struct server *s, pid_t pid, int status);
 /* For the poll set; readable: nursery_read(). -1: none. */
 int nursery_spare_fd(void);
 void nursery_read(struct server *s);
+/* Microseconds until something that could not be started is to be tried again, by helpers_tend(); UINT64_MAX: nothing is missing. */
+uint64_t helpers_patience_us(const struct server *s);
+void helpers_tend(struct server *s);
 void helpers_stop(void);
 /* In a warden: forget and close what is the listener's. */
 void helpers_forget(void);
