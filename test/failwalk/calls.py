@@ -33,7 +33,7 @@ DATA = random.Random(1).randbytes(150000)
 
 
 def tree(pid):
-    """{pid: (name, state)} of what descends from a process, without zombies."""
+    """{pid: name} of what descends from a process, without zombies."""
     children = {}
     for entry in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -50,6 +50,12 @@ def tree(pid):
             if state != "Z":
                 found[child] = name
     return found
+
+
+def in_jail(nursery):
+    """Whether it is done with its start, whose calls would count in the next login."""
+    with open(f"/proc/{nursery}/status", encoding="utf-8") as f:
+        return "\nSeccomp_filters:\t0\n" not in f.read()
 
 
 def descriptors(pid):
@@ -78,11 +84,16 @@ class Walk:
     def at_rest(self):
         """How many descriptors the listener and the keys process hold, once only what serves is left; else None."""
         reap_orphans(self.place.processes)
-        names = sorted(tree(os.getpid()).values())
-        if names != ["sshd", "sshd-keys", "sshd-net", "sshd-net"]:
+        found = tree(os.getpid())
+        if sorted(found.values()) != ["sshd", "sshd-keys", "sshd-net", "sshd-net"]:
             return None
-        keys = [pid for pid, name in tree(self.listener).items() if name == "sshd-keys"]
-        return descriptors(self.listener), descriptors(keys[0])
+        try:
+            if not all(in_jail(pid) for pid, name in found.items() if name != "sshd"):
+                return None
+            keys = [pid for pid, name in found.items() if name == "sshd-keys"]
+            return descriptors(self.listener), descriptors(keys[0])
+        except OSError:     # it ended meanwhile
+            return None
 
     def run(self):
         return self.place.run(self.argv, stdin=self.data, timeout=60)
