@@ -191,8 +191,9 @@ def write_row(part, row, every):
             text = f.read()
     rows = {**page_rows(text), part.name: "| " + " | ".join([part.name, part.what, *row]) + " |"}
     lines = [rows[p.name] for p in every if p.name in rows]
+    missing = [p.name for p in every if p.name not in rows]
     with open(f"{PAGE}.new", "w", encoding="utf-8") as f:
-        f.write(HEAD.format(machine=machine()) + "\n".join(lines) + "\n")
+        f.write(HEAD.format(machine=machine()) + "\n".join(lines) + "\n" + (f"\nNever run: {', '.join(missing)}.\n" if missing else ""))
     os.replace(f"{PAGE}.new", PAGE)
 
 

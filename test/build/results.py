@@ -35,6 +35,8 @@ def check_page(tap, folder):
         same(write(2, "passed"), [("two-b", "passed")], "rows")
     with tap.case("a further part joins in the order of the parts"):
         same(write(0, "**failed**"), [("one", "**failed**"), ("two-b", "passed")], "rows")
+    with tap.case("parts that never ran are named"), open(long.PAGE, encoding="utf-8") as f:
+        same(f.read().splitlines()[-1], "Never run: two-a.", "last line")
     with tap.case("a part that ran again has one row, the last"):
         same(write(0, "passed"), [("one", "passed"), ("two-b", "passed")], "rows")
 
