@@ -87,18 +87,18 @@ NORETURN static void link_lost(enum err e)
     exit(255);
 }
 
-/* ~ is the server's to know (expand-path); without it, "~/" is where we are anyway. */
+/* ~user is the server's to know. */
 static char *remote_path(struct link *l, const char *path)
 {
     uint32_t status;
     char *out;
     if (!*path || strcmp(path, "~") == 0) return text_copy(".");
     if (path[0] != '~') return text_copy(path);
+    if (path[1] == '/') {               /* where we are anyway */
+        path += 1 + strspn(path + 1, "/");
+        return text_copy(*path ? path : ".");
+    }
     if (!sftp_client_has(link_client(l), SFTP_VERB_EXPAND_PATH)) {
-        if (path[1] == '/') {
-            path += 1 + strspn(path + 1, "/");
-            return text_copy(*path ? path : ".");
-        }
         scp_error("server expand-path extension is required for ~user paths in SFTP mode");
         return NULL;
     }

@@ -15,13 +15,12 @@
 
 struct options opt = {.progress = true};
 
-static void line_write(const char *fmt, va_list ap)
+static void line_write(const char *program, const char *fmt, va_list ap)
 {
     char line[12288], name[1024];
     vsnprintf(line, sizeof line, fmt, ap);
     struct wr w = wr_heap(65536);
-    wr_text(&w, escape_str(bytes_str(opt.name), name, sizeof name));
-    wr_text(&w, ": ");
+    if (program) wr_text(&w, escape_str(bytes_str(program), name, sizeof name)), wr_text(&w, ": ");
     escape_write(&w, bytes_str(line), "");
     wr_text(&w, "\r\n");
     if (wr_done(&w) == ERR_NONE) (void)!write(2, w.p, w.n);
@@ -32,7 +31,16 @@ void scp_error(const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    line_write(fmt, ap);
+    line_write(opt.name, fmt, ap);
+    va_end(ap);
+    if (!opt.status) opt.status = 1;
+}
+
+void scp_say(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    line_write(NULL, fmt, ap);
     va_end(ap);
     if (!opt.status) opt.status = 1;
 }
@@ -41,7 +49,7 @@ NORETURN void scp_fatal(const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    line_write(fmt, ap);
+    line_write(opt.name, fmt, ap);
     va_end(ap);
     exit(255);
 }
@@ -135,7 +143,7 @@ static uint32_t scaled(const char *text)
     if (unit > 1) n--;
     if (bytes_to_str(bytes_of(text, n), digits, sizeof digits) != ERR_NONE ||
         text_to_u64(bytes_str(digits), UINT32_MAX / unit, &value) != ERR_NONE || value == 0)
-        scp_fatal("Invalid buffer size \"%s\"", text);
+        scp_fatal("Invalid buffer size \"%s\": Invalid argument", text);
     return (uint32_t)(value * unit);
 }
 
@@ -182,6 +190,10 @@ static void option_take(int letter, struct mode *mode)
     case 256: opt.resume = true; break;
     case 257: opt.verify = true; break;
     case 258: opt.atomic = true; break;
+    case ':':
+    case '?':
+        if (optopt) fprintf(stderr, "%s: %s -- %c\n", opt.name, letter == '?' ? "unknown option" : "option requires an argument", optopt);
+        usage();
     default: usage();
     }
 }
@@ -192,8 +204,9 @@ static struct mode options_parse(int argc, char **argv)
     struct mode mode = {0};
     static const char *const first[] = {"-x", "-oPermitLocalCommand=no", "-oClearAllForwardings=yes", "-oRemoteCommand=none", "-oRequestTTY=no"};
     for (size_t i = 0; i < COUNT_OF(first); i++) arg_add(first[i]);
+    opterr = 0;
     setenv("POSIXLY_CORRECT", "1", 0);  /* options end at the first name, as on OpenSSH's home system */
-    for (int c; (c = getopt_long(argc, argv, "12346ABCTdfOpqRrstvD:F:J:M:P:S:c:i:l:o:X:", words, NULL)) != -1;) option_take(c, &mode);
+    for (int c; (c = getopt_long(argc, argv, ":12346ABCTdfOpqRrstvD:F:J:M:P:S:c:i:l:o:X:", words, NULL)) != -1;) option_take(c, &mode);
     arg_add("-oForwardAgent=no");       /* last, so that -A and -o win */
     if (!isatty(1)) opt.progress = false;
     return mode;

@@ -99,7 +99,7 @@ enum err place_parse(const char *text, struct place *out)
     if (strncmp(text, "scp://", 6) == 0) {
         enum err e = uri_parse(text, out);
         if (e == ERR_NONE || e == ERR_NOMEM) return e;
-        scp_error("%s: invalid uri", text);
+        scp_say("%s: invalid uri", text);
         return ERR_USAGE;
     }
     const char *colon = colon_find(text);

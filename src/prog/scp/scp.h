@@ -45,7 +45,9 @@ bool place_same_login(const struct place *a, const struct place *b);
 
 /* A line on stderr: "scp: ..." with everything escaped; the exit status becomes 1. */
 void scp_error(const char *fmt, ...) PRINTF_LIKE(1, 2);
-/* The same, then exit(255). */
+/* The same without our name before it, as OpenSSH has a few. */
+void scp_say(const char *fmt, ...) PRINTF_LIKE(1, 2);
+/* As scp_error, then exit(255). */
 NORETURN void scp_fatal(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* Run ssh there; subsystem or command. A line on failure. */
 bool scp_connect(const struct place *p, const char *command, bool subsystem, struct remote *out);
