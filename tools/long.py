@@ -86,6 +86,7 @@ OTHERS = [
     Part("history", "historic defects, the gate's every cell", "one named test each", both("history") + both("gate")),
     Part("transfer-kills", "either side killed in the middle of a copy of 1 GiB, and the copy goes on", "50 points", strict("transfer-kills")),
     Part("transfer-hostile", "clients that mean harm: chroot, handles, 1,000,000 opens, lengths, no answer read", "one case each", strict("transfer-hostile")),
+    Part("transfer-race", "folders and links that change places while trees are copied, on either side", "200 rounds a case", strict("transfer-race")),
     Part("transfer-trees", "trees go up and come back as they were: 100,000 files in a folder, 5 GiB of hole", "one case each", strict("transfer-trees")),
     Part("regress", "OpenSSH's own scripts on our programs", "all that are due", strict("regress")),
 ]
