@@ -280,14 +280,15 @@ class FromClients:
 
 
 def rekeyed(log):
-    """1 MB each way at a limit of 256 KB: more than one key exchange, counted in our own debug lines. How many is a matter of chance:
-    a peer may have sent all of its megabyte when it hears of the first, and we may have filled 256 KB more."""
-    return log.count("NEWKEYS received") >= 3
+    """1 MB each way at a limit of 256 KB: at least one whole key exchange after the first, counted in our own debug lines. How many more
+    is a matter of chance: a peer may have sent all of its megabyte when it hears of the first, and plink may close its channel amid the last
+    one, which ends the connection then and there (trust rule 33)."""
+    return log.count("NEWKEYS received") >= 2
 
 
 def check_rekeyed(log):
     if not rekeyed(log):
-        raise AssertionError(f"{log.count('NEWKEYS received')} NEWKEYS received, expected 3 or more:\n{log[-1500:]}")
+        raise AssertionError(f"{log.count('NEWKEYS received')} NEWKEYS received, expected 2 or more:\n{log[-1500:]}")
 
 
 def told(error):

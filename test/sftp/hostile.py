@@ -10,7 +10,7 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "client")]
 import programs  # noqa: E402
-from tap import PATIENCE, Tap, same  # noqa: E402
+from tap import PATIENCE, Tap, same, wait_for  # noqa: E402
 from term import Terminal  # noqa: E402
 
 LOOK = ["ls", "ls -l", "ls -la", "ls -1 *", "ls -ln", "ls g*", "ls -lh [a-z]*", "ls nope", "cd ..", "pwd", "df", "version"]
@@ -66,11 +66,13 @@ def main():
             shown = done.stdout.split(b"sftp> -!ls")[-1]
             same((b"good" in shown, b"up" in shown, b"ul" in shown), (True, False, False), f"names: {shown!r}")
         with tap.case("an endless listing ends at ^C, and the program goes on"):
-            env = {"PATH": programs.PATH, "HOME": top, "SHELL": "/bin/sh", "TERM": "xterm", "LC_ALL": "C.UTF-8"}
+            env = {"PATH": programs.PATH, "HOME": top, "SHELL": "/bin/sh", "TERM": "xterm", "LC_ALL": "C.UTF-8",
+                   "LISTING": f"{top}/listing"}
             t = Terminal([programs.ours("sftp"), "-D", f"/usr/bin/python3 {HERE}/liar.py endless"], env)
             t.wait_for(b"sftp> ")
             t.type(b"ls /home/\n")
             t.wait_for(b"ls /home/\r\n")
+            wait_for("listing", lambda: os.path.exists(env["LISTING"]))     # before, ^C would take back the line
             t.type(b"\x03")
             t.wait_for(b"Interrupt")
             t.wait_for(b"sftp> ")

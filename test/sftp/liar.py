@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
 """An SFTP server that lies, on stdin and stdout: liar.py WHAT. Its folder /home has the files good and g2; the rest is WHAT's."""
+import os
 import struct
 import sys
 
@@ -51,6 +52,8 @@ class Liar:
 
     def readdir(self, ident):
         self.listed += 1
+        if self.listed == 1 and "LISTING" in os.environ:   # a test wants to know
+            open(os.environ["LISTING"], "wb").close()
         if self.what == "endless" or (self.what == "nothing-for-ever"):
             return self.names(ident, [b"n%d" % self.listed] if self.what == "endless" else [b"", b"."])
         if self.what == "empty-lists":

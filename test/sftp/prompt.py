@@ -16,11 +16,13 @@ SERVER = "/usr/lib/openssh/sftp-server"
 
 
 class Prompt:
-    def __init__(self, top, *options):
+    def __init__(self, top, *options, preload=None):
         self.local, self.remote = f"{top}/local", f"{top}/remote"
         trees.make(self.remote)
         trees.make(self.local)
         env = {"PATH": programs.PATH, "HOME": top, "SHELL": "/bin/sh", "TERM": "xterm", "LC_ALL": "C.UTF-8"}
+        if preload:
+            env["LD_PRELOAD"] = preload
         os.chdir(self.local)
         self.terminal = Terminal([programs.ours("sftp"), "-D", f"{SERVER} -d {self.remote}", *options], env)
         self.wait("sftp> ")
@@ -107,6 +109,11 @@ def interrupts(tap, top):
         p.line("pwd", "Remote working directory")
         p.end()
         same(os.path.exists(f"{p.remote}/a"), True, "a is there")
+    with tap.case("^C just before the editor waits for a key is not lost"):
+        p = Prompt(top, preload=os.environ["NACRE_EARLY"])
+        p.wait("sftp> ")
+        p.line("pwd", "Remote working directory")
+        p.end()
     for verb, to in ("get", "local"), ("put", "remote"):
         with tap.case(f"^C in a {verb} ends it and not the program, and it can be taken up again"):
             p = Prompt(top, "-l", "400", "-R", "2", "-B", "8192")

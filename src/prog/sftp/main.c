@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <locale.h>
 #include <stdlib.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "shell.h"
@@ -20,14 +21,35 @@ static void on_interrupt(int sig)
     errno = saved;
 }
 
-/* ^C at the prompt: the line is forgotten. */
+/* ^C at the prompt: the line is forgotten. The editor notices a signal only while it waits for a key: in case it was just about to, it is
+ * woken again and again until it gives up the line. */
 static void on_interrupt_prompt(int sig)
 {
+    static const struct itimerval soon = {{0, 20000}, {0, 20000}};
     int saved = errno;
     (void)sig;
     (void)!write(STDOUT_FILENO, "\n", 1);
     interrupted = 1;
+    (void)setitimer(ITIMER_REAL, &soon, NULL);
     errno = saved;
+}
+
+static void on_alarm(int sig)
+{
+    (void)sig;
+}
+
+static void alarm_ready(void)
+{
+    struct sigaction a = {.sa_handler = on_alarm};
+    sigemptyset(&a.sa_mask);
+    sigaction(SIGALRM, &a, NULL);
+}
+
+static void alarm_off(void)
+{
+    static const struct itimerval off;
+    (void)setitimer(ITIMER_REAL, &off, NULL);
 }
 
 /* ^C where no command runs and nobody types ends us, and ssh with us. */
@@ -129,17 +151,18 @@ static enum turn lines_run(struct shell *s)
 {
     struct source from = {0};
     enum turn turn = TURN_ON;
+    alarm_ready();
     if (s->interactive) from.editor = editor_new(s);
     while (turn == TURN_ON) {
         interrupted = 0;
         interrupts_go_to(s->interactive ? on_interrupt_prompt : on_interrupt_idle, false);
         const char *line = line_next(s, &from);
-        if (!line && interrupted && s->interactive) {
+        alarm_off();
+        if (interrupted && s->interactive) {        /* also when it came just after the line's end */
             clearerr(s->input);
             continue;
         }
         if (!line) break;
-        interrupted = 0;
         interrupts_go_to(on_interrupt, true);
         turn = line_run(s, line, s->batch, !s->interactive);
     }
