@@ -74,7 +74,7 @@ enum err privkey_sign(const struct privkey *k, const struct sig_alg *alg, struct
     struct wr sig = wr_span((struct span){room, sizeof room});
     TRY(k->type->sign(k, alg, msg, &sig));
     TRY(wr_done(&sig));
-    wr_cstring(out, alg->name);
+    wr_cstring(out, alg->sig_name);
     wr_string(out, wr_bytes(&sig));
     return wr_done(out);
 }

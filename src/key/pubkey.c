@@ -67,7 +67,7 @@ enum verdict pubkey_verify(const struct pubkey *k, const struct sig_alg *alg, st
     struct rd r = rd_init(sig);
     struct bytes name = rd_string(&r);
     struct bytes inner = rd_string(&r);
-    if (rd_done(&r) != ERR_NONE || !bytes_is(name, alg->name)) return VERDICT_BAD;
+    if (rd_done(&r) != ERR_NONE || !bytes_is(name, alg->sig_name)) return VERDICT_BAD;
     return k->type->verify(k, alg, msg, inner);
 }
 

@@ -3,14 +3,14 @@
 #include "key_type.h"
 
 const struct sig_alg sig_algs[] = {
-    {"ssh-ed25519", "ssh-ed25519"},
-    {"ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256"},
-    {"ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384"},
-    {"ecdsa-sha2-nistp521", "ecdsa-sha2-nistp521"},
-    {"rsa-sha2-512", "ssh-rsa"},
-    {"rsa-sha2-256", "ssh-rsa"},
-    {"ssh-rsa", "ssh-rsa"}, /* SHA-1: only where a user asks for it by name */
-    {NULL, NULL},
+    {"ssh-ed25519", "ssh-ed25519", "ssh-ed25519"},
+    {"ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256"},
+    {"ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384"},
+    {"ecdsa-sha2-nistp521", "ecdsa-sha2-nistp521", "ecdsa-sha2-nistp521"},
+    {"rsa-sha2-512", "ssh-rsa", "rsa-sha2-512"},
+    {"rsa-sha2-256", "ssh-rsa", "rsa-sha2-256"},
+    {"ssh-rsa", "ssh-rsa", "ssh-rsa"}, /* SHA-1: only where a user asks for it by name */
+    {NULL, NULL, NULL},
 };
 
 const char sig_algs_default[] = "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,"

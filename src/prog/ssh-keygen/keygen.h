@@ -9,6 +9,8 @@
 #include "os/atomic_file.h"
 #include "os/prompt.h"
 
+#define OPTION_EXTRA_MAX 256
+
 struct options {
     bool quiet, fingerprint, print_public, change_passphrase, change_comment, host_keys;
     bool find_host, remove_host, hash_hosts;
@@ -24,6 +26,21 @@ struct options {
     uint32_t rounds;                        /* -a; 0: default */
     unsigned verbose;
     enum fingerprint hash;                  /* -E */
+    /* certificates: -s, -I, -h, -n, -V, -z, -U, -L */
+    const char *ca_key, *key_id, *principals, *validity, *serial;
+    bool host_cert, agent_ca, show_cert;
+    /* revocation lists: -k, -u, -Q */
+    bool krl_make, krl_update, krl_query;
+    /* other formats and tokens: -i (and -X), -e, -m as written, -B, -D, -K, -w */
+    bool import, export, bubblebabble, download;
+    const char *format_name, *pkcs11, *sk_provider;
+    /* -M, -Y, -r (with -g) */
+    const char *moduli, *signature, *dns_host;
+    bool dns_generic;
+    const char *extra[OPTION_EXTRA_MAX];    /* -O, in order */
+    size_t extra_n;
+    char **rest;                            /* the arguments after the options; only some jobs take any */
+    int rest_n;
     char user[256], home[PATH_MAX], machine[256];
 };
 

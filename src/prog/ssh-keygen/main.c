@@ -35,27 +35,6 @@ static NORETURN void usage(void)
     exit(1);
 }
 
-/* Options of OpenSSH that need what is not built yet. */
-static const struct {
-    char letter;
-    const char *what;
-} later[] = {
-    {'B', "bubblebabble digests"},    {'D', "PKCS#11 tokens"},       {'e', "export to other formats"},
-    {'g', "SSHFP records"},           {'h', "certificates"},         {'i', "import of other formats"},
-    {'I', "certificates"},            {'K', "FIDO authenticators"},  {'k', "key revocation lists"},
-    {'L', "certificates"},            {'M', "moduli"},               {'n', "certificates"},
-    {'O', "option lists"},            {'Q', "key revocation lists"}, {'r', "SSHFP records"},
-    {'s', "certificates"},            {'U', "agent signatures"},     {'u', "key revocation lists"},
-    {'V', "certificates"},            {'w', "FIDO authenticators"},  {'X', "import of other formats"},
-    {'Y', "signatures of files"},     {'z', "certificates"},
-};
-
-static void refuse_later(int letter)
-{
-    for (size_t i = 0; i < COUNT_OF(later); i++)
-        if (later[i].letter == letter) fatal("ssh-keygen: option -%c (%s) is not available in this version", letter, later[i].what);
-}
-
 /* A number with OpenSSH's words for what is wrong with it. */
 static uint64_t number(const char *text, uint64_t least, uint64_t most, const char *fmt_before)
 {
@@ -68,6 +47,7 @@ static uint64_t number(const char *text, uint64_t least, uint64_t most, const ch
 
 static void take_format(struct options *o, const char *name)
 {
+    o->format_name = name;
     if (strcasecmp(name, "RFC4716") == 0 || strcasecmp(name, "ssh2") == 0) return;
     if (strcasecmp(name, "PKCS8") == 0) o->format = PRIVKEY_PKCS8;
     else if (strcasecmp(name, "PEM") == 0) o->format = PRIVKEY_PEM;
@@ -93,33 +73,62 @@ static void take_host(struct options *o, bool *which, const char *name)
     o->host = name;
 }
 
+static void take_extra(struct options *o, const char *text)
+{
+    if (o->extra_n == OPTION_EXTRA_MAX) fatal("Too many -O options");
+    o->extra[o->extra_n++] = text;
+}
+
 static void take_option(struct options *o, int letter, const char *arg)
 {
     switch (letter) {
     case 'A': o->host_keys = true; break;
     case 'a': o->rounds = (uint32_t)number(arg, 1, BCRYPT_ROUNDS_MAX, "Invalid number:"); break;
     case 'b': o->bits = (size_t)number(arg, 1, UINT32_MAX, "Bits has bad value"); break;
+    case 'B': o->bubblebabble = true; break;
     case 'C': o->comment = arg; break;
     case 'c': o->change_comment = true; break;
+    case 'D': o->pkcs11 = arg; break;
     case 'E':
         if (!fingerprint_find(bytes_str(arg), &o->hash)) fatal("Invalid hash algorithm \"%s\"", arg);
         break;
+    case 'e': o->export = true; break;
     case 'F': take_host(o, &o->find_host, arg); break;
     case 'f': take_file(o, arg); break;
+    case 'g': o->dns_generic = true; break;
     case 'H': o->hash_hosts = true; break;
+    case 'h': o->host_cert = true; break;
+    case 'I': o->key_id = arg; break;
+    case 'i':
+    case 'X': o->import = true; break;
+    case 'K': o->download = true; break;
+    case 'k': o->krl_make = true; break;
+    case 'L': o->show_cert = true; break;
     case 'l': o->fingerprint = true; break;
     case 'm': take_format(o, arg); break;
+    case 'M': o->moduli = arg; break;
     case 'N': o->new_passphrase = arg; break;
+    case 'n': o->principals = arg; break;
+    case 'O': take_extra(o, arg); break;
     case 'o': break; /* the format it once asked for is the only one now */
     case 'P': o->passphrase = arg; break;
     case 'p': o->change_passphrase = true; break;
+    case 'Q': o->krl_query = true; break;
     case 'q': o->quiet = true; break;
     case 'R': take_host(o, &o->remove_host, arg); break;
+    case 'r': o->dns_host = arg; break;
+    case 's': o->ca_key = arg; break;
     case 't': o->type = arg; break;
+    case 'U': o->agent_ca = true; break;
+    case 'u': o->krl_update = true; break;
+    case 'V': o->validity = arg; break;
     case 'v': o->verbose++; break;
+    case 'w': o->sk_provider = arg; break;
+    case 'Y': o->signature = arg; break;
     case 'y': o->print_public = true; break;
     case 'Z': take_cipher(o, arg); break;
-    default: refuse_later(letter); usage();
+    case 'z': o->serial = arg; break;
+    default: usage();
     }
 }
 
@@ -133,10 +142,8 @@ static void parse_options(struct options *o, int argc, char **argv)
         if (letter == '?' || letter == ':') usage();
         take_option(o, letter, optarg);
     }
-    if (optind < argc) {
-        say("Too many arguments.");
-        usage();
-    }
+    o->rest = argv + optind;
+    o->rest_n = argc - optind;
     if (o->change_passphrase && o->change_comment) {
         say("Can only have one of -p and -c.");
         usage();
@@ -170,15 +177,51 @@ static void harden(void)
         }
 }
 
+static bool wants_hosts(const struct options *o) { return o->find_host || o->remove_host || o->hash_hosts; }
+static bool wants_fingerprint(const struct options *o) { return o->fingerprint; }
+static bool wants_passphrase(const struct options *o) { return o->change_passphrase; }
+static bool wants_comment(const struct options *o) { return o->change_comment; }
+static bool wants_public(const struct options *o) { return o->print_public; }
+static bool wants_host_keys(const struct options *o) { return o->host_keys; }
+static bool wants_new(const struct options *o) { (void)o; return true; }
+/* Jobs of OpenSSH's that are not built yet. */
+static bool wants_later(const struct options *o)
+{
+    return o->signature || o->krl_make || o->krl_query || o->dns_host || o->ca_key || o->show_cert || o->bubblebabble || o->pkcs11 || o->import ||
+           o->export || o->moduli || o->download;
+}
+
+static int job_later(struct options *o)
+{
+    (void)o;
+    fatal("ssh-keygen: certificates, revocation lists, signatures, conversions, tokens and moduli are not available in this version");
+}
+
+/* In order: the first row that is wanted does its job. Rows that do not take arguments refuse them. */
+static const struct job {
+    bool (*wanted)(const struct options *o);
+    int (*run)(struct options *o);
+    bool takes_arguments;
+} jobs[] = {
+    {wants_later, job_later, true},
+    {wants_hosts, job_known_hosts, false},
+    {wants_fingerprint, job_fingerprint, false},
+    {wants_passphrase, job_change_passphrase, false},
+    {wants_comment, job_change_comment, false},
+    {wants_public, job_print_public, false},
+    {wants_host_keys, job_host_keys, false},
+    {wants_new, job_make, false},
+};
+
 static int job(struct options *o)
 {
-    if (o->find_host || o->remove_host || o->hash_hosts) return job_known_hosts(o);
-    if (o->fingerprint) return job_fingerprint(o);
-    if (o->change_passphrase) return job_change_passphrase(o);
-    if (o->change_comment) return job_change_comment(o);
-    if (o->print_public) return job_print_public(o);
-    if (o->host_keys) return job_host_keys(o);
-    return job_make(o);
+    const struct job *j = jobs;
+    while (!j->wanted(o)) j++;
+    if (o->rest_n > 0 && !j->takes_arguments) {
+        say("Too many arguments.");
+        usage();
+    }
+    return j->run(o);
 }
 
 int main(int argc, char **argv)

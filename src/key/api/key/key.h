@@ -10,8 +10,9 @@
 
 /* A row a signature algorithm: the names that travel in KEXINIT, in USERAUTH_REQUEST and in the signature blob. */
 struct sig_alg {
-    const char *name;           /* "rsa-sha2-256" */
-    const char *key_type;       /* "ssh-rsa": the first string of the key blob */
+    const char *name;           /* "rsa-sha2-256", "rsa-sha2-256-cert-v01@openssh.com" */
+    const char *key_type;       /* "ssh-rsa", "ssh-rsa-cert-v01@openssh.com": the first string of the key blob */
+    const char *sig_name;       /* "rsa-sha2-256": the first string of the signature blob */
 };
 /* In OpenSSH's default order; ended by a NULL name. ssh-rsa (SHA-1) is in it last and in no default list. */
 extern const struct sig_alg sig_algs[];
