@@ -2,6 +2,7 @@
 /* The options of an authorized_keys line, in a form without pointers. */
 #include "base/text.h"
 #include "key/authorized_keys.h"
+#include "key/cert.h"
 
 void key_options_init(struct key_options *o)
 {
@@ -363,11 +364,14 @@ enum verdict key_options_check(const struct key_options *o)
 {
     const uint8_t flags[] = {o->permit_port_forwarding, o->permit_agent_forwarding, o->permit_x11_forwarding, o->permit_pty,
                              o->permit_user_rc,         o->restricted,              o->cert_authority,        o->no_touch_required,
-                             o->verify_required,        o->has_command,             o->has_from,              o->has_principals};
+                             o->verify_required,        o->has_command,             o->has_from,              o->has_principals,
+                             o->has_source_address};
     for (size_t i = 0; i < sizeof flags; i++)
         if (flags[i] > 1) return VERDICT_BAD;
     if (o->tunnel < KEY_TUNNEL_NONE || o->expiry_utc < 0 || o->expiry_local < 0) return VERDICT_BAD;
     if (!ended(o->command, sizeof o->command) || !ended(o->from, sizeof o->from)) return VERDICT_BAD;
+    if (!ended(o->source_address, sizeof o->source_address)) return VERDICT_BAD;
+    if (o->has_source_address && cert_source_check(bytes_str(o->source_address)) != VERDICT_GOOD) return VERDICT_BAD;
     if (!ended(o->principals, sizeof o->principals) || !environment_ok(o)) return VERDICT_BAD;
     if (!permits_ok(o->permit_open, o->permit_open_n) || !permits_ok(o->permit_listen, o->permit_listen_n)) return VERDICT_BAD;
     return VERDICT_GOOD;

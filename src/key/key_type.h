@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/rd.h"
 #include "crypto/sign.h"
+#include "key/cert.h"
 #include "key/key.h"
 
 struct pubkey {
@@ -15,6 +16,9 @@ struct pubkey {
     size_t bits;
     struct bytes point;         /* ed25519: the 32 bytes; ecdsa: the uncompressed point; rsa: the modulus. Into blob. */
     struct bytes exponent;      /* rsa only */
+    /* A certificate: the key inside and its CA's; `type` and `bits` are the key's, `point` and `exponent` only in `plain`. */
+    struct pubkey *plain, *ca;
+    struct cert cert;
 };
 
 struct privkey {

@@ -11,7 +11,11 @@ MUST_USE enum err line_begin(struct bytes line, size_t max, struct bytes *rest);
 struct bytes line_word(struct bytes *rest);
 /* Without the blanks it begins with. */
 struct bytes line_skip(struct bytes b);
-/* "type base64" to a key whose type is that one. */
+/* "type base64" to a blob that begins with that type. */
+MUST_USE enum err line_blob(struct bytes type, struct bytes base64, struct wr *out);
+/* "type base64 comment", a newline at the end dropped. ERR_FORMAT: not two words. */
+MUST_USE enum err pubkey_line_split(struct bytes line, struct pubkey_line *out);
+/* "type base64" to a plain key whose type is that one. */
 MUST_USE enum err line_key(struct bytes type, struct bytes base64, struct pubkey **out);
 bool line_has_blob(struct bytes type, struct bytes base64, struct bytes blob);
 

@@ -5,11 +5,16 @@
 #include "key/authorized_keys.h"
 #include "line.h"
 
+enum err line_blob(struct bytes type, struct bytes base64, struct wr *out)
+{
+    TRY(base64_parse(base64, out));
+    return type.n && bytes_equal(key_blob_type(wr_bytes(out)), type) ? ERR_NONE : ERR_FORMAT;
+}
+
 enum err line_key(struct bytes type, struct bytes base64, struct pubkey **out)
 {
     struct wr blob CLEANUP(wr_clear) = wr_heap(PUBKEY_BLOB_MAX);
-    TRY(base64_parse(base64, &blob));
-    if (type.n == 0 || !bytes_equal(key_blob_type(wr_bytes(&blob)), type)) return ERR_FORMAT;
+    TRY(line_blob(type, base64, &blob));
     return pubkey_parse(wr_bytes(&blob), out);
 }
 

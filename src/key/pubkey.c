@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "cert_form.h"
 #include "key_type.h"
 #include "line.h"
 
@@ -30,7 +31,10 @@ enum err pubkey_parse(struct bytes blob, struct pubkey **out)
 
 void pubkey_free(struct pubkey *k)
 {
-    if (k) free(k->blob);
+    if (!k) return;
+    pubkey_free(k->plain);
+    pubkey_free(k->ca);
+    free(k->blob);
     free(k);
 }
 
@@ -47,12 +51,12 @@ struct bytes pubkey_blob(const struct pubkey *k)
 
 const char *pubkey_type(const struct pubkey *k)
 {
-    return k->type->name;
+    return k->plain ? k->cert.type : k->type->name;
 }
 
 const char *pubkey_short_name(const struct pubkey *k)
 {
-    return k->type->short_name;
+    return k->plain ? cert_form_find(bytes_str(k->cert.type))->short_name : k->type->short_name;
 }
 
 size_t pubkey_bits(const struct pubkey *k)
@@ -63,23 +67,32 @@ size_t pubkey_bits(const struct pubkey *k)
 /* RFC 4253 6.6: string algorithm, string signature. */
 enum verdict pubkey_verify(const struct pubkey *k, const struct sig_alg *alg, struct bytes msg, struct bytes sig)
 {
-    if (!alg || strcmp(alg->key_type, k->type->name) != 0 || sig.n > SIGNATURE_MAX) return VERDICT_BAD;
+    if (!alg || strcmp(alg->key_type, pubkey_type(k)) != 0 || sig.n > SIGNATURE_MAX) return VERDICT_BAD;
     struct rd r = rd_init(sig);
     struct bytes name = rd_string(&r);
     struct bytes inner = rd_string(&r);
     if (rd_done(&r) != ERR_NONE || !bytes_is(name, alg->sig_name)) return VERDICT_BAD;
-    return k->type->verify(k, alg, msg, inner);
+    const struct pubkey *plain = pubkey_plain(k);
+    return plain->type->verify(plain, alg, msg, inner);
 }
 
 /* ---- "type base64 comment" ---- */
 
-enum err pubkey_line_parse(struct bytes line, struct pubkey_line *view, struct pubkey **out)
+enum err pubkey_line_split(struct bytes line, struct pubkey_line *out)
 {
     while (line.n && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r')) line.n--;
     struct pubkey_line v = {.type = line_word(&line)};
     v.base64 = line_word(&line);
     v.comment = line_skip(line);
     if (v.base64.n == 0) return ERR_FORMAT;
+    *out = v;
+    return ERR_NONE;
+}
+
+enum err pubkey_line_parse(struct bytes line, struct pubkey_line *view, struct pubkey **out)
+{
+    struct pubkey_line v;
+    TRY(pubkey_line_split(line, &v));
     TRY(line_key(v.type, v.base64, out));
     *view = v;
     return ERR_NONE;
@@ -87,7 +100,7 @@ enum err pubkey_line_parse(struct bytes line, struct pubkey_line *view, struct p
 
 void pubkey_line_write(struct wr *w, const struct pubkey *k, struct bytes comment)
 {
-    wr_text(w, k->type->name);
+    wr_text(w, pubkey_type(k));
     wr_u8(w, ' ');
     base64_write(w, pubkey_blob(k));
     if (comment.n == 0) return;

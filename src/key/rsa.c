@@ -13,7 +13,7 @@ static const struct hash_alg *alg_hash(const struct sig_alg *alg)
         const struct hash_alg *hash;
     } rows[] = {{"rsa-sha2-256", &hash_sha256}, {"rsa-sha2-512", &hash_sha512}, {"ssh-rsa", &hash_sha1}};
     for (size_t i = 0; i < COUNT_OF(rows); i++)
-        if (strcmp(rows[i].name, alg->name) == 0) return rows[i].hash;
+        if (strcmp(rows[i].name, alg->sig_name) == 0) return rows[i].hash;
     return NULL;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The tables of signature algorithms and key types. */
-#include "key_type.h"
+/* The table of signature algorithms. */
+#include "key/key.h"
 
 const struct sig_alg sig_algs[] = {
     {"ssh-ed25519", "ssh-ed25519", "ssh-ed25519"},
@@ -10,11 +10,21 @@ const struct sig_alg sig_algs[] = {
     {"rsa-sha2-512", "ssh-rsa", "rsa-sha2-512"},
     {"rsa-sha2-256", "ssh-rsa", "rsa-sha2-256"},
     {"ssh-rsa", "ssh-rsa", "ssh-rsa"}, /* SHA-1: only where a user asks for it by name */
+    {"ssh-ed25519-cert-v01@openssh.com", "ssh-ed25519-cert-v01@openssh.com", "ssh-ed25519"},
+    {"ecdsa-sha2-nistp256-cert-v01@openssh.com", "ecdsa-sha2-nistp256-cert-v01@openssh.com", "ecdsa-sha2-nistp256"},
+    {"ecdsa-sha2-nistp384-cert-v01@openssh.com", "ecdsa-sha2-nistp384-cert-v01@openssh.com", "ecdsa-sha2-nistp384"},
+    {"ecdsa-sha2-nistp521-cert-v01@openssh.com", "ecdsa-sha2-nistp521-cert-v01@openssh.com", "ecdsa-sha2-nistp521"},
+    {"rsa-sha2-512-cert-v01@openssh.com", "ssh-rsa-cert-v01@openssh.com", "rsa-sha2-512"},
+    {"rsa-sha2-256-cert-v01@openssh.com", "ssh-rsa-cert-v01@openssh.com", "rsa-sha2-256"},
+    {"ssh-rsa-cert-v01@openssh.com", "ssh-rsa-cert-v01@openssh.com", "ssh-rsa"},
     {NULL, NULL, NULL},
 };
 
-const char sig_algs_default[] = "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,"
-                                "rsa-sha2-512,rsa-sha2-256";
+#define PLAIN "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256"
+const char sig_algs_default[] = PLAIN;
+const char sig_algs_default_any[] =
+    "ssh-ed25519-cert-v01@openssh.com,ecdsa-sha2-nistp256-cert-v01@openssh.com,ecdsa-sha2-nistp384-cert-v01@openssh.com,"
+    "ecdsa-sha2-nistp521-cert-v01@openssh.com,rsa-sha2-512-cert-v01@openssh.com,rsa-sha2-256-cert-v01@openssh.com," PLAIN;
 
 const struct sig_alg *sig_alg_find(struct bytes name)
 {
@@ -23,12 +33,14 @@ const struct sig_alg *sig_alg_find(struct bytes name)
     return NULL;
 }
 
-const struct key_type *key_type_find(struct bytes name)
+bool sig_alg_is_cert(const struct sig_alg *alg)
 {
-    static const struct key_type *const rows[] = {
-        &key_type_ed25519, &key_type_ecdsa256, &key_type_ecdsa384, &key_type_ecdsa521, &key_type_rsa,
-    };
-    for (size_t i = 0; i < COUNT_OF(rows); i++)
-        if (bytes_is(name, rows[i]->name)) return rows[i];
-    return NULL;
+    static const char end[] = "-cert-v01@openssh.com";
+    size_t n = strlen(alg->key_type);
+    return n > sizeof end - 1 && strcmp(alg->key_type + n - (sizeof end - 1), end) == 0;
+}
+
+const struct sig_alg *sig_alg_plain(const struct sig_alg *alg)
+{
+    return sig_alg_find(bytes_str(alg->sig_name));
 }

@@ -43,8 +43,8 @@ static const char *type_resolve(const char *name, size_t *bits)
     if (strcasecmp(name, "rsa") == 0 || strcmp(name, "ssh-rsa") == 0) return rsa_type(bits);
     if (strcasecmp(name, "ecdsa") == 0) return ecdsa_type(*bits ? *bits : 256);
     if (strncmp(name, "ecdsa-sha2-nistp", 16) == 0) {
-        const char *type = sig_alg_find(bytes_str(name)) ? name : NULL;
-        if (type) return *bits ? ecdsa_type(*bits) : type;
+        const struct sig_alg *alg = sig_alg_find(bytes_str(name));
+        if (alg && !sig_alg_is_cert(alg)) return *bits ? ecdsa_type(*bits) : name;
     }
     for (size_t i = 0; i < COUNT_OF(later_types); i++)
         if (strcasecmp(name, later_types[i]) == 0) fatal("key type %s is not available in this version", name);

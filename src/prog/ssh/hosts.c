@@ -100,13 +100,20 @@ static void algs_add(struct wr *out, struct bytes name)
     wr_raw(out, name);
 }
 
+/* Host certificates are not asked for: what would check them is not built. */
+static const struct sig_alg *plain_alg(struct bytes name)
+{
+    const struct sig_alg *alg = sig_alg_find(name);
+    return alg && !sig_alg_is_cert(alg) ? alg : NULL;
+}
+
 /* Those names of the list that we build and whose key type is known (or not) for this host. */
 static void algs_pass(struct wr *out, bool any, bool known)
 {
     size_t at = 0;
     struct bytes name;
     while (names_next(bytes_str(ui.conf->host_key_algorithms), &at, &name)) {
-        const struct sig_alg *alg = sig_alg_find(name);
+        const struct sig_alg *alg = plain_alg(name);
         if (alg && (any || type_known(bytes_str(alg->key_type)) == known))
             algs_add(out, name);
     }
@@ -118,7 +125,7 @@ void hosts_order_algs(struct wr *out)
     struct bytes first;
     const struct sig_alg *best = NULL;
     while (!best && names_next(bytes_str(ui.conf->host_key_algorithms), &at, &first))
-        best = sig_alg_find(first);
+        best = plain_alg(first);
     if (ui.conf->host_key_algorithms_set || !best || type_known(bytes_str(best->key_type))) {
         algs_pass(out, true, true);     /* as it is: the list tells an observer nothing about what we know (CVE-2020-14145) */
         return;

@@ -36,14 +36,15 @@ static void list_kex(void) { list_known(conf_algs_openssh.kex_known, have_kex); 
 static void list_keys(void)
 {
     for (size_t i = 0; sig_algs[i].name; i++)
-        if (strcmp(sig_algs[i].name, sig_algs[i].key_type) == 0)
+        if (strcmp(sig_algs[i].name, sig_algs[i].key_type) == 0 && !sig_alg_is_cert(&sig_algs[i]))
             puts(sig_algs[i].name);
 }
 
 static void list_sigs(void)
 {
     for (size_t i = 0; sig_algs[i].name; i++)
-        puts(sig_algs[i].name);
+        if (!sig_alg_is_cert(&sig_algs[i]))
+            puts(sig_algs[i].name);
 }
 
 static void list_compression(void)

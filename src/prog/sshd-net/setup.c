@@ -52,7 +52,8 @@ static struct bytes sig_algs_fill(struct bytes names)
     struct bytes name;
     struct wr w = wr_span((struct span){room, sizeof room});
     for (size_t pos = 0; names_next(names, &pos, &name);) {
-        if (!sig_alg_find(name)) continue;
+        const struct sig_alg *alg = sig_alg_find(name);
+        if (!alg || sig_alg_is_cert(alg)) continue; /* as OpenSSH: certificates are taken under the plain names listed here */
         if (w.n > 0) wr_u8(&w, ',');
         wr_raw(&w, name);
     }

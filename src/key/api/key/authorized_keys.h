@@ -54,6 +54,7 @@ struct key_options {
     uint8_t cert_authority;
     uint8_t no_touch_required, verify_required;         /* FIDO keys */
     uint8_t has_command, has_from, has_principals;      /* the texts below are set (command="" may be empty) */
+    uint8_t has_source_address;         /* never from a line: a certificate's, see source_address */
     int32_t tunnel;                     /* KEY_TUNNEL_NONE, KEY_TUNNEL_ANY or a unit number */
     /* expiry-time: the earliest given. Seconds since 1970; 0: none. A time with Z is UTC; one without is local wall clock, kept
      * as if that clock were UTC, since this room knows no time zone. See key_options_expired(). */
@@ -62,6 +63,8 @@ struct key_options {
     uint32_t environment_used;          /* bytes of environment[] */
     char command[KEY_COMMAND_MAX];
     char from[KEY_FROM_MAX];            /* the pattern list as written, for address and host name matching */
+    /* A certificate's source-address: addresses and CIDR blocks, as cert_source_check() takes them. It holds beside from="", never instead. */
+    char source_address[KEY_FROM_MAX];
     char principals[KEY_PRINCIPALS_MAX];
     char environment[KEY_ENVIRONMENT_MAX];      /* environment_n texts "NAME=value", each ended by NUL; names are unique */
     struct key_permit permit_open[KEY_PERMIT_MAX], permit_listen[KEY_PERMIT_MAX];

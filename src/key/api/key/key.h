@@ -14,11 +14,16 @@ struct sig_alg {
     const char *key_type;       /* "ssh-rsa", "ssh-rsa-cert-v01@openssh.com": the first string of the key blob */
     const char *sig_name;       /* "rsa-sha2-256": the first string of the signature blob */
 };
-/* In OpenSSH's default order; ended by a NULL name. ssh-rsa (SHA-1) is in it last and in no default list. */
+/* The plain ones in OpenSSH's default order, then those of certificates; ended by a NULL name. ssh-rsa (SHA-1) is the last of each and in no
+ * default list. Whoever walks or searches them and cannot handle certificates leaves those out by sig_alg_is_cert(). */
 extern const struct sig_alg sig_algs[];
 const struct sig_alg *sig_alg_find(struct bytes name);
-/* Comma separated defaults: HostKeyAlgorithms = PubkeyAcceptedAlgorithms. */
-extern const char sig_algs_default[];
+/* Is it for keys that are certificates? */
+bool sig_alg_is_cert(const struct sig_alg *alg);
+/* The algorithm that a certificate's private key signs with: "rsa-sha2-512" for "rsa-sha2-512-cert-v01@openssh.com"; a plain one itself. */
+const struct sig_alg *sig_alg_plain(const struct sig_alg *alg);
+/* Comma separated defaults of plain keys, and those with certificates before them: HostKeyAlgorithms = PubkeyAcceptedAlgorithms. */
+extern const char sig_algs_default[], sig_algs_default_any[];
 
 struct pubkey;                  /* parsed and checked; owns its blob */
 
