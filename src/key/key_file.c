@@ -168,8 +168,7 @@ static enum err section_write(const struct privkey *k, struct bytes comment, siz
     TRY(random_fill(random, check, sizeof check));
     wr_raw(w, bytes_of(check, sizeof check));
     wr_raw(w, bytes_of(check, sizeof check));
-    wr_cstring(w, k->type->name);
-    k->type->write_private(k, w);
+    privkey_write(k, w);
     wr_string(w, comment);
     for (uint8_t i = 1; w->err == ERR_NONE && w->n % block; i++) wr_u8(w, i);
     return wr_done(w);

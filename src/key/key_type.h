@@ -50,7 +50,4 @@ struct key_type {
 extern const struct key_type key_type_ed25519, key_type_ecdsa256, key_type_ecdsa384, key_type_ecdsa521, key_type_rsa;
 const struct key_type *key_type_find(struct bytes name);
 
-/* After the type name (already read) of an openssh-key-v1 section: a checked key. */
-MUST_USE enum err privkey_read(struct rd *r, struct privkey **out);
-
 #endif

@@ -67,6 +67,12 @@ enum err privkey_read(struct rd *r, struct privkey **out)
     return ERR_NONE;
 }
 
+void privkey_write(const struct privkey *k, struct wr *w)
+{
+    wr_cstring(w, k->type->name);
+    k->type->write_private(k, w);
+}
+
 enum err privkey_sign(const struct privkey *k, const struct sig_alg *alg, struct bytes msg, struct wr *out)
 {
     if (!alg || strcmp(alg->key_type, k->type->name) != 0) return ERR_KEY_TYPE;

@@ -53,6 +53,11 @@ static void test_refusals_and_other_answers_are_told_apart(void **state)
     assert_true(bytes_is(out, "s"));
     assert_int_equal(agent_sign_parse(bytes_of(more, sizeof more), &out), ERR_TRAILING);
     assert_int_equal(agent_sign_parse(bytes_of(failure, 1), &out), ERR_DENIED);
+    assert_int_equal(agent_success_parse(bytes_of("\6", 1)), ERR_NONE);
+    assert_int_equal(agent_success_parse(bytes_of(failure, 1)), ERR_DENIED);
+    assert_int_equal(agent_success_parse(bytes_of("\34", 1)), ERR_DENIED);
+    assert_int_equal(agent_success_parse(bytes_of("\6x", 2)), ERR_TRAILING);
+    assert_int_equal(agent_success_parse(bytes_of(sig, sizeof sig)), ERR_FORMAT);
 }
 
 int main(void)

@@ -6,9 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/agent.h"
+#include "kit/agent_client.h"
 #include "os/atomic_file.h"
-#include "os/connect.h"
 #include "os/prompt.h"
 #include "ui.h"
 
@@ -29,42 +28,6 @@ static struct identity *add(struct pubkey *pub, char *path)
 
 /* ---- the agent ---- */
 
-static bool write_all(int fd, struct bytes b)
-{
-    while (b.n > 0) {
-        ssize_t n = write(fd, b.p, b.n);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        b.p += n, b.n -= (size_t)n;
-    }
-    return true;
-}
-
-static bool read_all(int fd, uint8_t *p, size_t n)
-{
-    while (n > 0) {
-        ssize_t got = read(fd, p, n);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return false;
-        p += got, n -= (size_t)got;
-    }
-    return true;
-}
-
-/* One question, one answer of bounded length; the answer is the caller's to clear. */
-static bool agent_ask(struct bytes request, struct secret *answer)
-{
-    uint8_t head[4];
-    if (!write_all(agent_fd, request) || !read_all(agent_fd, head, 4))
-        return false;
-    uint32_t n = get_u32(head);
-    return n > 0 && n <= AGENT_MESSAGE_MAX && secret_new(answer, n) == ERR_NONE && read_all(agent_fd, answer->p, n);
-}
-
 /* The socket: IdentityAgent ("none", a path, $NAME or SSH_AUTH_SOCK), else the environment's. */
 static bool agent_open(void)
 {
@@ -81,7 +44,7 @@ static bool agent_open(void)
         wr_u8(&w, 0);
         path = ok && w.err == ERR_NONE ? (const char *)w.p : NULL;
     }
-    bool ok = path && *path && connect_unix(path, &agent_fd) == ERR_NONE;
+    bool ok = path && *path && agent_connect(path, &agent_fd) == ERR_NONE;
     if (path && *path && !ok)
         debug1("get_agent_identities: ssh_get_authentication_socket: %s", strerror(errno));
     wr_clear(&w);
@@ -91,11 +54,9 @@ static bool agent_open(void)
 static void agent_keys(void)
 {
     CLEANUP(secret_clear) struct secret answer = {0};
-    CLEANUP(wr_clear) struct wr request = wr_heap(64);
     struct rd r;
     uint32_t count;
-    agent_list_write(&request);
-    if (!agent_ask(wr_bytes(&request), &answer) || agent_list_begin(secret_bytes(&answer), &r, &count) != ERR_NONE)
+    if (agent_list(agent_fd, &answer, &r, &count) != ERR_NONE)
         return;
     for (uint32_t i = 0; i < count; i++) {
         struct agent_key k;
@@ -111,10 +72,9 @@ static void agent_keys(void)
  * does not matter. */
 static void agent_bind(void)
 {
-    CLEANUP(secret_clear) struct secret answer = {0};
     CLEANUP(wr_clear) struct wr w = wr_heap(65536);
     agent_bind_write(&w, secret_bytes(&ui.hostkey), bytes_of(ui.session_id, ui.session_id_n), secret_bytes(&ui.hostkey_sig), false);
-    if (w.err != ERR_NONE || !agent_ask(wr_bytes(&w), &answer))
+    if (w.err != ERR_NONE || agent_command(agent_fd, wr_bytes(&w)) != ERR_NONE)
         debug1("get_agent_identities: the agent does not take part");
 }
 
@@ -342,25 +302,7 @@ bool identity_open(struct identity *id)
     return !id->unusable;
 }
 
-static enum err agent_sign(const struct identity *id, const struct sig_alg *alg, struct bytes msg, struct wr *out)
-{
-    CLEANUP(secret_clear) struct secret answer = {0};
-    CLEANUP(wr_clear) struct wr w = wr_heap(AGENT_MESSAGE_MAX);
-    struct bytes sig;
-    uint32_t flags = strcmp(alg->name, "rsa-sha2-256") == 0   ? AGENT_RSA_SHA2_256
-                     : strcmp(alg->name, "rsa-sha2-512") == 0 ? AGENT_RSA_SHA2_512 : 0;
-    agent_sign_write(&w, pubkey_blob(id->pub), msg, flags);
-    TRY(wr_done(&w));
-    if (agent_fd < 0 || !agent_ask(wr_bytes(&w), &answer))
-        return ERR_PEER_GONE;
-    TRY(agent_sign_parse(secret_bytes(&answer), &sig));
-    if (pubkey_verify(id->pub, alg, msg, sig) != VERDICT_GOOD)      /* an agent that signs with another algorithm or key */
-        return ERR_SIGNATURE;
-    wr_raw(out, sig);
-    return wr_done(out);
-}
-
 enum err identity_sign(struct identity *id, const struct sig_alg *alg, struct bytes msg, struct wr *out)
 {
-    return id->from_agent ? agent_sign(id, alg, msg, out) : privkey_sign(id->priv, alg, msg, out);
+    return id->from_agent ? agent_sign(agent_fd, id->pub, alg, msg, out) : privkey_sign(id->priv, alg, msg, out);
 }

@@ -4,6 +4,7 @@
 #define KEY_KEY_H
 
 #include "base/random.h"
+#include "base/rd.h"
 #include "base/secret.h"
 #include "base/wr.h"
 #include "crypto/hash.h"
@@ -58,6 +59,11 @@ void privkey_drop(struct privkey **k);
 const struct pubkey *privkey_public(const struct privkey *k);
 /* Appends a signature blob (string alg, string sig), ready to be sent as a string. */
 MUST_USE enum err privkey_sign(const struct privkey *k, const struct sig_alg *alg, struct bytes msg, struct wr *out);
+
+/* A private key as an agent message (RFC 9987 3.2) and the section of an openssh-key-v1 file hold it: string type, then the type's fields.
+ * read: checked, and its halves belong together; r goes on behind it. write: the writer is the caller's to wipe. */
+MUST_USE enum err privkey_read(struct rd *r, struct privkey **out);
+void privkey_write(const struct privkey *k, struct wr *w);
 
 /* openssh-key-v1 (PROTOCOL.key), and without a passphrase PEM (RFC 8017 A.1.2, RFC 5915) and PKCS#8 (RFC 5958). parse: text of a whole
  * file; `comment` gets the comment, raw (PEM and PKCS#8 have none). ERR_PASSPHRASE: encrypted and passphrase is empty or wrong
