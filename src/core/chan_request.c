@@ -100,7 +100,8 @@ enum err chan_request(struct conn *c, uint32_t chan, const struct channel_reques
     if (q->want_reply) TRY(outstanding_add(c, chan, tag));
     struct wr w = msg_begin(c, MSG_CHANNEL_REQUEST);
     wr_u32(&w, ch->remote);
-    wr_string(&w, q->type == REQ_OTHER ? q->name : bytes_str(rows[q->type].name));
+    bool named = q->type == REQ_OTHER || (q->type == REQ_AUTH_AGENT && q->name.n);
+    wr_string(&w, named ? q->name : bytes_str(rows[q->type].name));
     wr_bool(&w, q->want_reply);
     rows[q->type].write(&w, q);
     return msg_end(c, &w);
@@ -129,6 +130,7 @@ enum err on_channel_request(struct conn *c, struct rd *r, struct event *ev)
     q.want_reply = rd_bool(r);
     for (int t = 0; t < REQ_OTHER; t++)
         if (bytes_is(q.name, rows[t].name)) q.type = (enum channel_request_type)t;
+    if (bytes_is(q.name, "agent-req")) q.type = REQ_AUTH_AGENT; /* RFC 9987's name of it */
     rows[q.type].read(r, &q);
     TRY(rd_done(r));
     struct channel *ch = chan_find(c, n);

@@ -76,7 +76,8 @@ enum err chan_open(struct conn *c, const struct channel_open *o, uint32_t *chan)
     ch->state = CHAN_OPENING;
     if (o->type == OPEN_SESSION) ch->flags |= CHAN_IS_SESSION;
     struct wr w = msg_begin(c, MSG_CHANNEL_OPEN);
-    wr_string(&w, o->type == OPEN_OTHER ? o->name : bytes_str(open_names[o->type]));
+    bool named = o->type == OPEN_OTHER || (o->type == OPEN_AUTH_AGENT && o->name.n);
+    wr_string(&w, named ? o->name : bytes_str(open_names[o->type]));
     wr_u32(&w, n), wr_u32(&w, ch->local_window), wr_u32(&w, CHANNEL_PACKET_MAX);
     if (o->type == OPEN_DIRECT_TCPIP || o->type == OPEN_FORWARDED_TCPIP) wr_string(&w, o->host), wr_u32(&w, o->port);
     if (o->type == OPEN_DIRECT_TCPIP || o->type == OPEN_FORWARDED_TCPIP || o->type == OPEN_X11)
@@ -126,6 +127,7 @@ static void parse_open(struct rd *r, struct channel_open *o)
     o->type = OPEN_OTHER;
     for (int t = 0; t < OPEN_OTHER; t++)
         if (bytes_is(o->name, open_names[t])) o->type = (enum open_type)t;
+    if (bytes_is(o->name, "agent-connect")) o->type = OPEN_AUTH_AGENT; /* RFC 9987's name of it */
     if (o->type == OPEN_DIRECT_TCPIP || o->type == OPEN_FORWARDED_TCPIP) o->host = rd_string_max(r, 1024), o->port = rd_u32(r);
     if (o->type == OPEN_DIRECT_TCPIP || o->type == OPEN_FORWARDED_TCPIP || o->type == OPEN_X11)
         o->origin = rd_string_max(r, 1024), o->origin_port = rd_u32(r);

@@ -86,6 +86,8 @@ static void ext_info_take(struct conn *c, struct bytes name, struct bytes value)
         c->facts.server_sig_algs = wr_bytes(&c->sig_algs_peer);
     } else if (bytes_is(name, "publickey-hostbound@openssh.com") && !is_server(c) && bytes_is(value, "0")) {
         c->facts.peer_hostbound = !c->setup.unbound;
+    } else if (bytes_is(name, "agent-forward") && !is_server(c) && bytes_is(value, "0")) { /* RFC 9987 */
+        c->facts.peer_agent_forward = true;
     } else if (bytes_is(name, "ping@openssh.com") && bytes_is(value, "0")) {
         c->facts.peer_ping = true;
     }

@@ -58,6 +58,8 @@ static const struct row rows[CM_COUNT] = {
     [CM_LISTEN] = {"LISTEN", 0, 0, 0, {N(cm_listen, tag), N(cm_listen, port), T(cm_listen, host, CM_NAME_MAX)}},
     [CM_FORWARD_TO] = {"FORWARD_TO", 0, 0, 1, {N(cm_forward_to, id), N(cm_forward_to, ok), N(cm_forward_to, reason),
         T(cm_forward_to, text, CM_NAME_MAX)}},
+    [CM_AGENT] = {"AGENT", 0, 0, 0, {N(cm_agent, timeout_s)}},
+    [CM_PROVE] = {"PROVE", 0, 0, 0, {N(cm_prove, wait), T(cm_prove, keys, CM_TEXT_MAX)}},
 
     [CM_READY] = {"READY", BOOT, 0, 0, {N(cm_ready, jail)}},
     [CM_LINE] = {"LINE", JAILED, 0, 0, {N(cm_line, level), T(cm_line, text, 4096)}},
@@ -85,6 +87,9 @@ static const struct row rows[CM_COUNT] = {
     [CM_LISTENING] = {"LISTENING", SESSION, 0, 0, {N(cm_listening, tag), N(cm_listening, ok), N(cm_listening, port)}},
     [CM_FORWARD_OPEN] = {"FORWARD_OPEN", SESSION, 0, 0, {N(cm_forward_open, id), N(cm_forward_open, port),
         N(cm_forward_open, origin_port), T(cm_forward_open, host, CM_NAME_MAX), T(cm_forward_open, origin, CM_NAME_MAX)}},
+    [CM_AGENT_OPEN] = {"AGENT_OPEN", SESSION, 0, 0, {N(cm_agent_open, id)}},
+    [CM_HOSTKEYS] = {"HOSTKEYS", SESSION, 0, 0, {T(cm_hostkeys, keys, CM_TEXT_MAX)}},
+    [CM_PROVED] = {"PROVED", SESSION, 0, 0, {N(cm_proved, ok), T(cm_proved, sigs, CM_TEXT_MAX)}},
     [CM_FAILED] = {"FAILED", ALL, 0, 0, {N(cm_failed, err), N(cm_failed, by_peer), N(cm_failed, msg), N(cm_failed, reason),
         N(cm_failed, disconnected), N(cm_failed, system_error), N(cm_failed, kex_done), T(cm_failed, where, 128), T(cm_failed, text, 4096),
         T(cm_failed, offer, NAME_LIST_MAX), T(cm_failed, ident_peer, 255)}},

@@ -108,7 +108,8 @@ def early(tap, p):
     answers = {"LINE": (1, b"x"), "KEX": (1, 1, 1, 1, *[b""] * 10), "HOSTKEY": (b"", b"", b"", b""), "AUTH_NEXT": (b"publickey", b"", 0, 0),
                "PK_OK": (p.user.asbytes(), b"ssh-ed25519", b"", 0), "PROMPTS": (b"", b"", b"", 0), "PASSWD_CHANGE": (b"",), "BANNER": (b"x",),
                "AUTH_DONE": (), "SESSION_OPEN": (), "REFUSED": (0, 0, 0, b""), "EXIT": (0, 0, 0, b"", b""), "SUSPEND": (), "LISTENING": (0, 0, 0),
-               "FORWARD_OPEN": (0, 0, 0, b"", b""), "FAILED": (1, 0, 0, 0, 0, 0, 0, b"", b"", b"", b""), "END": (0, 0, 0, 0), "READY": (3,)}
+               "FORWARD_OPEN": (0, 0, 0, b"", b""), "AGENT_OPEN": (0,), "HOSTKEYS": (b"",), "PROVED": (1, b""),
+               "FAILED": (1, 0, 0, 0, 0, 0, 0, b"", b"", b"", b""), "END": (0, 0, 0, 0), "READY": (3,)}
     same(sorted(answers), sorted(FROM_TRANSPORT), "messages this test knows")
     for name, fields in answers.items():
         if name != "READY":

@@ -240,6 +240,34 @@ static void data_waits_for_a_command_that_wants_no_reply(void **state)
     pair_stop(&p);
 }
 
+/* RFC 9987's names of agent forwarding and OpenSSH's older ones mean the same; a channel keeps the name it was asked for by. */
+static void agent_forwarding_has_two_names(void **state)
+{
+    static const struct { struct bytes request, open, travels; } names[] = {
+        {{0}, {0}, BYTES_LIT("auth-agent@openssh.com")}, {BYTES_LIT("agent-req"), BYTES_LIT("agent-connect"), BYTES_LIT("agent-connect")}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        struct pair p;
+        uint32_t chan;
+        struct channel_open session = {.type = OPEN_SESSION}, agent = {.type = OPEN_AUTH_AGENT, .name = names[i].open};
+        pair_start(&p, &(struct conn_setup){0});
+        struct event ev = pair_stop_at(&p, &p.client, EV_AUTH_DONE);
+        (void)ev;
+        assert_int_equal(chan_open(p.client.c, &session, &chan), ERR_NONE);
+        pair_stop_at(&p, &p.client, EV_CHANNEL_OPENED);
+        struct channel_request q = {.type = REQ_AUTH_AGENT, .name = names[i].request};
+        assert_int_equal(chan_request(p.client.c, chan, &q, 0), ERR_NONE);
+        ev = pair_stop_at(&p, &p.server, EV_CHANNEL_REQUEST);
+        assert_int_equal(ev.request.type, REQ_AUTH_AGENT);
+        end_yes(&p.server, &ev);
+        assert_int_equal(chan_open(p.server.c, &agent, &chan), ERR_NONE);
+        ev = pair_stop_at(&p, &p.client, EV_CHANNEL_OPEN);
+        assert_int_equal(ev.open.type, OPEN_AUTH_AGENT);
+        assert_true(bytes_equal(ev.open.name, names[i].travels));
+        pair_stop(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,7 +276,7 @@ int main(void)
         cmocka_unit_test(what_a_vanished_peer_said_is_heard_after_the_answer), cmocka_unit_test(a_client_waits_for_its_person),
         cmocka_unit_test(the_group_asked_for_fits_cipher_and_mac), cmocka_unit_test(bulk_both_ways_survives_rekeys), cmocka_unit_test(single_bytes_are_enough),
         cmocka_unit_test(a_wrong_guess_is_skipped_once), cmocka_unit_test(data_waits_for_a_command_that_wants_no_reply),
-        cmocka_unit_test(the_exit_status_arrives_after_the_peers_close),
+        cmocka_unit_test(the_exit_status_arrives_after_the_peers_close), cmocka_unit_test(agent_forwarding_has_two_names),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

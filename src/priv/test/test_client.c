@@ -50,7 +50,7 @@ static void test_the_transport_may_speak_only_in_its_turn(void **state)
     static const struct { enum cm_type type; unsigned at; } may[] = {
         {CM_READY, CM_AT_BOOT}, {CM_LINE, 14}, {CM_KEX, 14}, {CM_HOSTKEY, 10}, {CM_AUTH_NEXT, 4}, {CM_PK_OK, 4}, {CM_PROMPTS, 4},
         {CM_PASSWD_CHANGE, 4}, {CM_BANNER, 4}, {CM_AUTH_DONE, 4}, {CM_SESSION_OPEN, 8}, {CM_REFUSED, 8}, {CM_EXIT, 8},
-        {CM_SUSPEND, 8}, {CM_LISTENING, 8}, {CM_FORWARD_OPEN, 8}, {CM_FAILED, 15}, {CM_END, 8}};
+        {CM_SUSPEND, 8}, {CM_LISTENING, 8}, {CM_FORWARD_OPEN, 8}, {CM_AGENT_OPEN, 8}, {CM_HOSTKEYS, 8}, {CM_PROVED, 8}, {CM_FAILED, 15}, {CM_END, 8}};
     static union cm_body zero;
     struct cm_message m;
     size_t n;

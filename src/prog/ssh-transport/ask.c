@@ -149,6 +149,15 @@ static enum err listen_ask(struct transport *t, const struct cm_message *m)
     return conn_global(t->conn, &g, TAG_LISTEN + m->u.listen.tag);
 }
 
+static enum err agent(struct transport *t, const struct cm_message *m)
+{
+    if (t->opened)
+        return ERR_STATE;
+    t->agent_wanted = true;
+    t->agent_timeout_s = m->u.agent.timeout_s;
+    return ERR_NONE;
+}
+
 static enum err quit(struct transport *t, const struct cm_message *m)
 {
     (void)t, (void)m;
@@ -166,7 +175,7 @@ enum err ask_handle(struct transport *t, const struct cm_message *m)
     static enum err (*const handlers[CM_READY])(struct transport *, const struct cm_message *) = {
         [CM_START] = start, [CM_SOCKET] = socket_given, [CM_HOSTKEY_OK] = nothing, [CM_AUTH] = auth, [CM_ANSWERS] = answers,
         [CM_SESSION] = session, [CM_WINCH] = winch, [CM_RESUME] = nothing, [CM_QUIT] = quit, [CM_DIRECT] = direct_open,
-        [CM_LISTEN] = listen_ask, [CM_FORWARD_TO] = forward_answer};
+        [CM_LISTEN] = listen_ask, [CM_FORWARD_TO] = forward_answer, [CM_AGENT] = agent, [CM_PROVE] = hostkeys_prove};
     return handlers[m->type](t, m);
 }
 

@@ -133,6 +133,8 @@ static enum err on_global(struct transport *t, const struct event *ev)
 {
     struct answer no = {.type = ANSWER_NO};     /* keepalive@openssh.com wants any answer; hostkeys-00 wants none */
     char name[128];
+    if (ev->global.type == GLOBAL_HOSTKEYS)
+        TRY(hostkeys_told(t, ev));
     report_line(t, 1, "client_input_global_request: rtype %s want_reply %d",
                 escape_str(ev->global.name, name, sizeof name), ev->global.want_reply);
     return ev->question ? conn_answer(t->conn, ev->question, &no) : ERR_NONE;
@@ -140,6 +142,8 @@ static enum err on_global(struct transport *t, const struct event *ev)
 
 static enum err on_global_done(struct transport *t, const struct event *ev)
 {
+    if (ev->done.tag == TAG_PROVE)
+        return hostkeys_proved(t, ev->done.ok, ev->done.data);
     if (ev->done.tag < TAG_LISTEN)
         return ERR_NONE;                        /* keepalive: that something came is all */
     struct cm_listening l = {.tag = ev->done.tag - TAG_LISTEN, .ok = ev->done.ok};

@@ -92,20 +92,37 @@ static enum err attach(struct transport *t)
     return ERR_NONE;
 }
 
-/* Step 0 is the pty, then a step an environment variable, then the command. */
+/* Once, for as long as the connection lives; nothing is said where the server does not want it (as OpenSSH: no reply is asked for). */
+static enum err agent_send(struct transport *t)
+{
+    struct channel_request r = {.type = REQ_AUTH_AGENT};
+    if (!t->agent_wanted)
+        return ERR_NONE;
+    if (conn_facts(t->conn)->peer_agent_forward)
+        r.name = BYTES_LIT("agent-req");
+    TRY(chan_request(t->conn, t->chan, &r, 0));
+    report_line(t, 1, "Requesting authentication agent forwarding.");
+    t->agent_asked = true;
+    return ERR_NONE;
+}
+
+/* Step 0 is the agent, 1 the pty, then a step an environment variable, then the command. */
+#define STEPS_BEFORE_ENV 2
 static enum err step_send(struct transport *t)
 {
     const struct cm_session *s = wish(t);
     struct channel_request r = {0};
-    if (t->step == 0) {
+    if (t->step == 0)
+        return agent_send(t);
+    if (t->step == 1) {
         if (!s->pty)
             return ERR_NONE;
         r = (struct channel_request){.type = REQ_PTY, .want_reply = true, .text = s->term, .value = s->modes, .cols = s->cols,
                                      .rows = s->rows, .xpixels = s->xpixels, .ypixels = s->ypixels};
         return chan_request(t->conn, t->chan, &r, TAG_PTY);
     }
-    if (t->step <= s->env.n) {
-        struct bytes v = s->env.v[t->step - 1];
+    if (t->step - STEPS_BEFORE_ENV < s->env.n) {
+        struct bytes v = s->env.v[t->step - STEPS_BEFORE_ENV];
         const uint8_t *eq = memchr(v.p, '=', v.n);
         if (!eq)
             return ERR_NONE;
@@ -123,7 +140,7 @@ enum err session_step(struct transport *t)
     const struct cm_session *s = wish(t);
     if (!t->opened || t->attached || t->over)
         return ERR_NONE;
-    while (s->kind != CM_STDIO_FORWARD && t->step < s->env.n + 2) {
+    while (s->kind != CM_STDIO_FORWARD && t->step <= s->env.n + STEPS_BEFORE_ENV) {
         enum err e = step_send(t);
         if (e == ERR_AGAIN) {           /* a rekey or a full buffer: soon again */
             wake_at(t, pump_now_us() + 10000);
@@ -222,18 +239,34 @@ static enum err open_refuse(struct transport *t, uint32_t question, uint32_t rea
     return conn_answer(t->conn, question, &a);
 }
 
+/* A server that opens what nobody asked for: worth a line. */
+static enum err unasked(struct transport *t, const struct event *ev)
+{
+    const struct channel_open *o = &ev->open;
+    if (o->type == OPEN_AUTH_AGENT) {
+        report_line(t, 0, "Warning: ssh server tried agent forwarding.\r\n");
+        report_line(t, 0, "Warning: this is probably a break-in attempt by a malicious server.\r\n");
+    }
+    return open_refuse(t, ev->question, o->type == OPEN_OTHER ? OPEN_UNKNOWN_TYPE : OPEN_PROHIBITED, BYTES_LIT("not requested"));
+}
+
 enum err forward_ask(struct transport *t, const struct event *ev)
 {
     const struct channel_open *o = &ev->open;
     size_t i = 0;
-    if (o->type != OPEN_FORWARDED_TCPIP || t->listens == 0)
-        return open_refuse(t, ev->question, o->type == OPEN_OTHER ? OPEN_UNKNOWN_TYPE : OPEN_PROHIBITED, BYTES_LIT("not requested"));
+    bool agent = o->type == OPEN_AUTH_AGENT;
+    if (agent ? !t->agent_asked : o->type != OPEN_FORWARDED_TCPIP || t->listens == 0)
+        return unasked(t, ev);
     while (i < ASKED_MAX && t->asked[i].question)
         i++;
     if (i == ASKED_MAX || o->host.n > CM_NAME_MAX || o->origin.n > CM_NAME_MAX)
         return open_refuse(t, ev->question, OPEN_RESOURCE, BYTES_LIT("too many"));
     t->asked[i].question = ev->question;
     t->asked[i].chan = ev->chan;
+    t->asked[i].timeout_s = agent ? t->agent_timeout_s : wish(t)->forwarded_timeout_s;
+    struct cm_agent_open a = {(uint32_t)i};
+    if (agent)
+        return cm_send(t->ctl, CM_AGENT_OPEN, &a, NULL, 0);
     struct cm_forward_open f = {(uint32_t)i, o->port, o->origin_port, o->host, o->origin};
     return cm_send(t->ctl, CM_FORWARD_OPEN, &f, NULL, 0);
 }
@@ -251,7 +284,7 @@ enum err forward_answer(struct transport *t, const struct cm_message *m)
     struct pump_ends ends = {.sink = m->fds[0], .source = m->fds[0], .sink_err = -1, .source_err = -1, .kind = PUMP_FD_SOCKET};
     TRY(conn_answer(t->conn, question, &yes));
     t->channels++;
-    silence_begin(t, chan, wish(t)->forwarded_timeout_s);
+    silence_begin(t, chan, t->asked[f->id].timeout_s);
     return pump_attach(t->pump, chan, &ends);
 }
 

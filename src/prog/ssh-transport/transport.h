@@ -5,6 +5,7 @@
  *   event.c    events of the conn
  *   session.c  the session channel and forwards
  *   silence.c  ChannelTimeout
+ *   hostkeys.c further keys of the server, and their proofs
  *   obscure.c  ObscureKeystrokeTiming
  *   escape.c   ~ at the beginning of a line (pure)
  *   report.c   facts, debug lines and failures for the UI */
@@ -16,7 +17,7 @@
 #include "kit/pump.h"
 #include "priv/client.h"
 
-#define ASKED_MAX   64      /* forwarded opens that wait for the UI */
+#define ASKED_MAX   64      /* forwarded and agent opens that wait for the UI */
 #define NO_CHAN     UINT32_MAX
 
 /* A message that outlives the next one: its own copy of the datagram. */
@@ -59,7 +60,12 @@ struct transport {
     /* forwards */
     uint8_t half[CHANNELS_MAX]; /* a channel's ends that are over: HALF_* */
     unsigned listens;       /* asked of the server: only then forwarded-tcpip is let through */
-    struct { uint32_t question, chan; } asked[ASKED_MAX];
+    bool agent_wanted, agent_asked;     /* agent forwarding: by the UI, of the server; only then its channels are let through */
+    uint32_t agent_timeout_s;
+    struct { uint32_t question, chan, timeout_s; } asked[ASKED_MAX];
+    /* hostkeys-00@openssh.com */
+    bool hostkeys_told;     /* the first one counts */
+    bool prove_waits;       /* the UI wants us to stand still after CM_PROVED */
     /* server alive */
     uint64_t alive_us, alive_at;
     uint64_t packets_seen;
@@ -96,7 +102,12 @@ MUST_USE enum err session_alive(struct transport *t, uint64_t now_us);
 MUST_USE enum err direct_open(struct transport *t, const struct cm_message *m);
 MUST_USE enum err forward_ask(struct transport *t, const struct event *ev);
 MUST_USE enum err forward_answer(struct transport *t, const struct cm_message *m);
-enum { TAG_PTY = 1, TAG_COMMAND, TAG_ALIVE, TAG_LISTEN = 0x10000 };
+enum { TAG_PTY = 1, TAG_COMMAND, TAG_ALIVE, TAG_PROVE, TAG_LISTEN = 0x10000 };
+
+/* hostkeys.c: the server says which keys it has; the UI asks for proofs; the proofs. */
+MUST_USE enum err hostkeys_told(struct transport *t, const struct event *ev);
+MUST_USE enum err hostkeys_prove(struct transport *t, const struct cm_message *m);
+MUST_USE enum err hostkeys_proved(struct transport *t, bool ok, struct bytes sigs);
 
 /* One direction of a forward is over; with both, the channel closes (a session waits for the peer's CLOSE instead). */
 enum { HALF_OURS = 1, HALF_PEER = 2 };

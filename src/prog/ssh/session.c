@@ -301,6 +301,7 @@ static void event(const struct cm_message *m)
     case CM_SUSPEND: suspend(); break;
     case CM_LISTENING: forward_listening(&m->u.listening); break;
     case CM_FORWARD_OPEN: forward_connect(&m->u.forward_open); break;
+    case CM_HOSTKEYS: break;            /* UpdateHostKeys comes later */
     case CM_END: finish(&m->u.end);
     default: auth_event(m); break;      /* a rekey */
     }

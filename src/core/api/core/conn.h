@@ -127,7 +127,7 @@ enum channel_request_type {     /* what a channel request's body was parsed into
 struct channel_request {
     enum channel_request_type type;
     bool want_reply;
-    struct bytes name;                          /* as it travels: "pty-req" */
+    struct bytes name;                          /* as it travels: "pty-req". Sending: OTHER, and AUTH_AGENT by RFC 9987's name "agent-req" */
     struct bytes text;                          /* PTY: TERM; ENV: name; EXEC: command; SUBSYSTEM: name; SIGNAL, EXIT_SIGNAL: name without SIG */
     struct bytes value;                         /* ENV: value; PTY: encoded modes (RFC 4254 8); EXIT_SIGNAL: message; OTHER: whole body */
     uint32_t cols, rows, xpixels, ypixels;      /* PTY, WINDOW_CHANGE */
@@ -140,7 +140,7 @@ enum { OPEN_PROHIBITED = 1, OPEN_CONNECT_FAILED = 2, OPEN_UNKNOWN_TYPE = 3, OPEN
 
 struct channel_open {
     enum open_type type;
-    struct bytes name;                          /* as it travels */
+    struct bytes name;                          /* as it travels. Sending: OTHER, and AUTH_AGENT by RFC 9987's name "agent-connect" */
     struct bytes host, origin;                  /* tcpip: target (or listened) host; originator's address */
     uint32_t port, origin_port;
     struct bytes body;                          /* OTHER: type specific data */
@@ -308,6 +308,7 @@ struct conn_facts {
     const struct compress_alg *compress_in, *compress_out;  /* NULL: none */
     struct bytes server_sig_algs;               /* client: from EXT_INFO; empty: not sent */
     bool peer_ping, peer_hostbound, peer_ext_info;
+    bool peer_agent_forward;                    /* client: the server announced RFC 9987's names of agent forwarding */
     uint64_t bytes_in, bytes_out, packets_in, packets_out;
     uint32_t rekeys;                            /* key exchanges finished */
     unsigned channels;                          /* in use */

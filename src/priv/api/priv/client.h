@@ -27,9 +27,10 @@ struct cm_list {
 enum cm_type {
     /* from the UI */
     CM_START, CM_SOCKET, CM_HOSTKEY_OK, CM_AUTH, CM_ANSWERS, CM_SESSION, CM_WINCH, CM_RESUME, CM_QUIT, CM_DIRECT, CM_LISTEN, CM_FORWARD_TO,
+    CM_AGENT, CM_PROVE,
     /* from the transport */
     CM_READY, CM_LINE, CM_KEX, CM_HOSTKEY, CM_AUTH_NEXT, CM_PK_OK, CM_PROMPTS, CM_PASSWD_CHANGE, CM_BANNER, CM_AUTH_DONE,
-    CM_SESSION_OPEN, CM_REFUSED, CM_EXIT, CM_SUSPEND, CM_LISTENING, CM_FORWARD_OPEN, CM_FAILED, CM_END,
+    CM_SESSION_OPEN, CM_REFUSED, CM_EXIT, CM_SUSPEND, CM_LISTENING, CM_FORWARD_OPEN, CM_AGENT_OPEN, CM_HOSTKEYS, CM_PROVED, CM_FAILED, CM_END,
     CM_COUNT
 };
 
@@ -80,8 +81,14 @@ struct cm_none { char unused; };
 struct cm_direct { struct bytes host, origin; uint32_t port, origin_port; };
 /* UI: ask the server to listen; the answer is CM_LISTENING with the same tag. */
 struct cm_listen { uint32_t tag, port; struct bytes host; };
-/* UI: answer to CM_FORWARD_OPEN, with a connected descriptor if ok. */
+/* UI: answer to CM_FORWARD_OPEN or CM_AGENT_OPEN, with a connected descriptor if ok. */
 struct cm_forward_to { uint32_t id, ok, reason; struct bytes text; };
+
+/* UI: ask for agent forwarding with the session; only then CM_AGENT_OPEN may come. Sent between the host's proof and the session. */
+struct cm_agent { uint32_t timeout_s; };        /* ChannelTimeout agent-connection */
+/* UI: let the server prove that it owns these keys (packed strings; empty: nothing is asked). The answer is CM_PROVED; with `wait` the
+ * transport then stands still until CM_RESUME, so that a person can answer at the terminal. */
+struct cm_prove { uint32_t wait; struct bytes keys; };
 
 struct cm_ready { uint32_t jail; };             /* what the jail has: bits of enum cm_jail */
 enum cm_jail { CM_JAIL_SECCOMP = 1, CM_JAIL_NNP = 2, CM_JAIL_NAMESPACES = 4, CM_JAIL_LANDLOCK = 8 };
@@ -101,6 +108,9 @@ struct cm_refused { uint32_t what, chan, reason; struct bytes text; };
 struct cm_exit { uint32_t signalled, status, core; struct bytes signal, text; };
 struct cm_listening { uint32_t tag, ok, port; };
 struct cm_forward_open { uint32_t id, port, origin_port; struct bytes host, origin; };
+struct cm_agent_open { uint32_t id; };          /* the server wants a connection to the agent: CM_FORWARD_TO answers */
+struct cm_hostkeys { struct bytes keys; };      /* hostkeys-00@openssh.com: the server's keys as packed strings; once a connection */
+struct cm_proved { uint32_t ok; struct bytes sigs; };
 /* Why the connection ended. `text`, `reason`: the peer's DISCONNECT, if there was one. */
 struct cm_failed {
     uint32_t err, by_peer, msg, reason, disconnected, system_error, kex_done;
@@ -119,6 +129,8 @@ union cm_body {
     struct cm_direct direct;
     struct cm_listen listen;
     struct cm_forward_to forward_to;
+    struct cm_agent agent;
+    struct cm_prove prove;
     struct cm_ready ready;
     struct cm_line line;
     struct cm_kex kex;
@@ -131,6 +143,9 @@ union cm_body {
     struct cm_exit exit;
     struct cm_listening listening;
     struct cm_forward_open forward_open;
+    struct cm_agent_open agent_open;
+    struct cm_hostkeys hostkeys;
+    struct cm_proved proved;
     struct cm_failed failed;
     struct cm_end end;
 };
