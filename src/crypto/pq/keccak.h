@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Keccak-f[1600] and the four FIPS 202 functions that ML-KEM needs. Time depends on lengths only. */
+/* Keccak-f[1600] and the four FIPS 202 functions that ML-KEM and ML-DSA need. Time depends on lengths only. */
 #ifndef PQ_KECCAK_H
 #define PQ_KECCAK_H
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: ISC
-// ML-KEM and the hybrid key exchanges against @noble/post-quantum, an implementation that shares no code with ours: each side in
-// turn makes keys, encapsulates and decapsulates. The classical halves come from node. TAP on stdout.
+// ML-KEM, the hybrid key exchanges and ML-DSA against @noble/post-quantum, an implementation that shares no code with ours: each side
+// in turn makes keys, encapsulates and decapsulates, signs and verifies. The classical halves come from node. TAP on stdout.
 import { spawn } from 'node:child_process';
 import crypto from 'node:crypto';
 import readline from 'node:readline';
 
-let noble;
+let noble, dsa;
 try {
     noble = await import('@noble/post-quantum/ml-kem');
+    dsa = (await import('@noble/post-quantum/ml-dsa')).ml_dsa44;
 } catch {
     console.log('1..0 # SKIP @noble/post-quantum is not installed here (npm ci)');
     process.exit(0);
@@ -94,14 +95,29 @@ async function hybrid(name) {
     same(got, encoded(hash, sent.sharedSecret, other.derive(start.subarray(keyLength))), 'secret, we as client');
 }
 
-const cases = [...Object.keys(sets).map((n) => [`ML-KEM-${n}`, () => mlkem(n)]), ...Object.keys(hybrids).map((n) => [n, () => hybrid(n)])];
+async function mldsa() {
+    const seed = crypto.randomBytes(32), rnd = crypto.randomBytes(32), msg = crypto.randomBytes(crypto.randomInt(300)), ctx = crypto.randomBytes(crypto.randomInt(256));
+    const pair = dsa.keygen(seed);
+    const [pk] = await ask('mldsa_public', hex(seed));
+    same(pk, hex(pair.publicKey), 'public key');
+    const sig = dsa.sign(pair.secretKey, msg, ctx, rnd);
+    same((await ask('mldsa_sign', hex(seed), hex(rnd), hex(ctx), hex(msg)))[0], hex(sig), 'signature');
+    same((await ask('mldsa_verify', pk, hex(ctx), hex(msg), hex(sig)))[0], 'GOOD', 'its signature to us');
+    const wrong = Buffer.from(sig);
+    wrong[crypto.randomInt(wrong.length)] ^= 1 << crypto.randomInt(8);
+    same((await ask('mldsa_verify', pk, hex(ctx), hex(msg), hex(wrong)))[0], dsa.verify(pair.publicKey, msg, wrong, ctx) ? 'GOOD' : 'BAD', 'a changed one to both');
+    const [ours] = await ask('mldsa_sign', hex(seed), hex(crypto.randomBytes(32)), hex(ctx), hex(msg));
+    same(String(dsa.verify(pair.publicKey, msg, Buffer.from(ours, 'hex'), ctx)), 'true', 'our signature to it');
+}
+
+const cases = [['ML-DSA-44', mldsa], ...Object.keys(sets).map((n) => [`ML-KEM-${n}`, () => mlkem(n)]), ...Object.keys(hybrids).map((n) => [n, () => hybrid(n)])];
 let number = 0, failed = 0;
 console.log(`1..${cases.length}`);
 for (const [name, run] of cases) {
     number++;
     try {
         for (let i = 0; i < ROUNDS; i++) await run();
-        console.log(`ok ${number} - ${name}: ${ROUNDS} exchanges with @noble/post-quantum`);
+        console.log(`ok ${number} - ${name}: ${ROUNDS} rounds with @noble/post-quantum`);
     } catch (e) {
         failed++;
         console.log(`not ok ${number} - ${name}\n# ${e.message}`);

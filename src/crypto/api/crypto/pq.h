@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Post-quantum key encapsulation: FIPS 203 ML-KEM and Streamlined NTRU Prime 761, constant-time, no system calls. */
+/* Post-quantum key encapsulation and signatures: FIPS 203 ML-KEM, Streamlined NTRU Prime 761, FIPS 204 ML-DSA; constant-time, no system
+ * calls. */
 #ifndef CRYPTO_PQ_H
 #define CRYPTO_PQ_H
 
@@ -42,5 +43,20 @@ MUST_USE enum err sntrup761_encaps(const struct random *random, const uint8_t pu
                                    uint8_t ciphertext[SNTRUP761_CIPHER], uint8_t shared[SNTRUP761_SHARED]);
 MUST_USE enum err sntrup761_decaps(const uint8_t secret_key[SNTRUP761_SECRET], const uint8_t ciphertext[SNTRUP761_CIPHER],
                                    uint8_t shared[SNTRUP761_SHARED]);
+
+#define MLDSA44_SEED   32
+#define MLDSA44_PUBLIC 1312
+#define MLDSA44_SIG    2420
+#define MLDSA44_RANDOM 32
+#define MLDSA_CTX_MAX  255
+
+/* FIPS 204 algorithm 6: the public key of a seed (xi). The seed is all there is of a private key. */
+void mldsa44_public(const uint8_t seed[MLDSA44_SEED], uint8_t public_key[MLDSA44_PUBLIC]);
+/* Algorithm 2; rnd fresh for the hedged variant, all zero for the deterministic one. ERR_TOO_LONG: ctx is over 255 bytes. ERR_CRYPTO: the
+ * signature did not verify (a fault of the machine) and was wiped. About 64 KiB of stack. */
+MUST_USE enum err mldsa44_sign(const uint8_t seed[MLDSA44_SEED], struct bytes ctx, struct bytes msg, const uint8_t rnd[MLDSA44_RANDOM],
+                               uint8_t sig[MLDSA44_SIG]);
+/* Algorithm 3. sig of any length but MLDSA44_SIG is BAD. Any public key of the right length is one. */
+MUST_USE enum verdict mldsa44_verify(const uint8_t public_key[MLDSA44_PUBLIC], struct bytes ctx, struct bytes msg, struct bytes sig);
 
 #endif

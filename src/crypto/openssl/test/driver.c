@@ -10,6 +10,7 @@
 #include "crypto/sign.h"
 
 #include "ec.h"
+#include "mldsa.h"
 #include "share.h"
 
 enum { ARGS_MAX = 8, LINE_BYTES = 1 << 20 };
@@ -80,6 +81,36 @@ static void op_mlkem_decaps(const struct call *c)   /* set dk c -> K */
     enum err e = mlkem_decaps(set, c->arg[1].p, c->arg[2].p, shared);
     if (e != ERR_NONE) return say_err(e);
     say_hex(bytes_of(shared, sizeof shared));
+}
+
+static void op_mldsa_public(const struct call *c)   /* seed -> pk */
+{
+    static uint8_t pk[MLDSA44_PUBLIC];
+    if (c->arg[0].n != MLDSA44_SEED) return say_err(ERR_LENGTH);
+    mldsa44_public(c->arg[0].p, pk);
+    say_hex(bytes_of(pk, sizeof pk));
+}
+
+static void op_mldsa_sign(const struct call *c)     /* seed rnd ctx msg -> sig */
+{
+    static uint8_t sig[MLDSA44_SIG];
+    if (c->arg[0].n != MLDSA44_SEED || c->arg[1].n != MLDSA44_RANDOM) return say_err(ERR_LENGTH);
+    enum err e = mldsa44_sign(c->arg[0].p, c->arg[2], c->arg[3], c->arg[1].p, sig);
+    if (e != ERR_NONE) return say_err(e);
+    say_hex(bytes_of(sig, sizeof sig));
+}
+
+static void op_mldsa_sign_mu(const struct call *c)  /* seed rnd mu -> sig */
+{
+    static uint8_t sig[MLDSA44_SIG];
+    if (c->arg[0].n != MLDSA44_SEED || c->arg[1].n != MLDSA44_RANDOM || c->arg[2].n != MLDSA44_MU) return say_err(ERR_LENGTH);
+    mldsa44_sign_mu(c->arg[0].p, c->arg[2].p, c->arg[1].p, sig);
+    say_hex(bytes_of(sig, sizeof sig));
+}
+
+static void op_mldsa_verify(const struct call *c)   /* pk ctx msg sig -> verdict */
+{
+    say_verdict(c->arg[0].n == MLDSA44_PUBLIC ? mldsa44_verify(c->arg[0].p, c->arg[1], c->arg[2], c->arg[3]) : VERDICT_BAD);
 }
 
 static const struct kex_alg *client;        /* kex_start leaves these for kex_end */
@@ -222,7 +253,8 @@ static const struct {
     void (*run)(const struct call *c);
 } ops[] = {
     {"mlkem_keygen", 2, op_mlkem_keygen}, {"mlkem_encaps", 3, op_mlkem_encaps}, {"mlkem_decaps", 3, op_mlkem_decaps},
-    {"kex_start", 2, op_kex_start}, {"kex_end", 1, op_kex_end}, {"kex_reply", 3, op_kex_reply}, {"ed25519_verify", 3, op_ed25519_verify},
+    {"mldsa_public", 1, op_mldsa_public}, {"mldsa_sign", 4, op_mldsa_sign}, {"mldsa_sign_mu", 3, op_mldsa_sign_mu},
+    {"mldsa_verify", 4, op_mldsa_verify}, {"kex_start", 2, op_kex_start}, {"kex_end", 1, op_kex_end}, {"kex_reply", 3, op_kex_reply}, {"ed25519_verify", 3, op_ed25519_verify},
     {"aead_seal", 5, op_aead_seal}, {"ecdh", 3, op_ecdh}, {"ec_point", 2, op_ec_point}, {"ecdsa_verify", 5, op_ecdsa_verify},
     {"rsa_verify", 5, op_rsa_verify}, {"mac", 4, op_mac}, {"stream", 4, op_stream}, {"bcrypt", 4, op_bcrypt},
 };

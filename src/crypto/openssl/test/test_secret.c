@@ -10,6 +10,7 @@
 #include "crypto/pq.h"
 #include "crypto/sign.h"
 
+#include "mldsa.h"
 #include "sntrup_poly.h"
 
 #define HIDE(p, n) VALGRIND_MAKE_MEM_UNDEFINED(p, n)
@@ -54,6 +55,23 @@ static void case_mlkem(void)
 {
     mlkem_of(&mlkem_768);
     mlkem_of(&mlkem_1024);
+}
+
+/* The seed, and what is drawn for a signature. Enough signatures for tries that are given up. */
+static void case_mldsa(void)
+{
+    static uint8_t pk[MLDSA44_PUBLIC], sig[MLDSA44_SIG];
+    uint8_t seed[MLDSA44_SEED] = {3}, mu[MLDSA44_MU] = {4}, rnd[MLDSA44_RANDOM] = {5};
+    HIDE(seed, sizeof seed);
+    mldsa44_public(seed, pk);
+    SHOW(pk, sizeof pk);
+    for (uint8_t i = 0; i < 6; i++) {
+        mu[1] = i;
+        HIDE(rnd, sizeof rnd);
+        mldsa44_sign_mu(seed, mu, rnd, sig);
+        SHOW(sig, sizeof sig);
+        must(mldsa44_verify_mu(pk, mu, bytes_of(sig, sizeof sig)) == VERDICT_GOOD);
+    }
 }
 
 static void case_sntrup(void)
@@ -153,7 +171,8 @@ static void case_macs_and_ciphers(void)
 int main(void)
 {
     static const struct { const char *name; void (*run)(void); } cases[] = {
-        {"ML-KEM makes a key, encapsulates and decapsulates", case_mlkem}, {"sntrup761 encapsulates and decapsulates", case_sntrup},
+        {"ML-KEM makes a key, encapsulates and decapsulates", case_mlkem}, {"ML-DSA makes a key and signs", case_mldsa},
+        {"sntrup761 encapsulates and decapsulates", case_sntrup},
         {"sntrup761's inverses", case_sntrup_inverses}, {"X25519", case_x25519}, {"a hybrid key exchange", case_hybrid},
         {"comparing tags", case_tags}, {"reading base64", case_base64}, {"packet MACs and ciphers", case_macs_and_ciphers}};
     if (!RUNNING_ON_VALGRIND) {

@@ -71,6 +71,22 @@ def verdict(t):
     return 'GOOD' if t['result'] == 'valid' else 'BAD'
 
 
+def mldsa_sign(group, t):
+    """Sign with the nonce given (else the deterministic variant); a case without a message gives mu. The key must be the seed's."""
+    seed, rnd = group['privateSeed'], t.get('rnd', '00' * 32)
+    if t['result'] == 'valid' and ask('mldsa_public', seed) != [group['publicKey']]:
+        return False
+    if 'msg' in t:
+        got = ask('mldsa_sign', seed, rnd, t.get('ctx', ''), t['msg'])
+    else:
+        got = ask('mldsa_sign_mu', seed, rnd, t['mu'])
+    return got == [t['sig']] if t['result'] == 'valid' else got[0] == 'ERR'
+
+
+def mldsa_verify(group, t):
+    return ask('mldsa_verify', group['publicKey'], t.get('ctx', ''), t['msg'], t['sig']) == [verdict(t)]
+
+
 def ecdh(bits):
     def case(group, t):
         got = ask('ecdh', bits, t['private'], t['public'])
@@ -148,6 +164,8 @@ FILES = {
     'mlkem_1024_test.json': mlkem('1024'),
     'mlkem_768_encaps_test.json': mlkem_encaps,
     'mlkem_768_keygen_seed_test.json': mlkem_keygen,
+    'mldsa_44_sign_seed_test.json': mldsa_sign,
+    'mldsa_44_verify_test.json': mldsa_verify,
     'x25519_test.json': x25519,
     'ed25519_test.json': ed25519,
     'ecdh_secp256r1_ecpoint_test.json': ecdh('256'),

@@ -8,6 +8,7 @@
 #include "crypto/pq.h"
 
 #include "keccak.h"
+#include "mldsa_poly.h"
 #include "mlkem_poly.h"
 #include "sha512.h"
 #include "sntrup_code.h"
@@ -179,13 +180,109 @@ static void sntrup_round_trips_and_rejects_implicitly(void **state)
     }
 }
 
+/* FIPS 204 7.4, by its words, for every number there is. */
+static void mldsa_high_and_low_bits_are_exact(void **state)
+{
+    (void)state;
+    struct dsa_poly p, q;
+    for (int32_t a = 0; a < DSA_Q; a++) {
+        int32_t low, high = dsa_decompose(a, &low), rest = a % (2 * DSA_GAMMA2);
+        if (rest > DSA_GAMMA2) rest -= 2 * DSA_GAMMA2;
+        bool last = a - rest == DSA_Q - 1;
+        if (high != (last ? 0 : (a - rest) / (2 * DSA_GAMMA2)) || low != rest - last) fail_msg("decompose %d: %d, %d", a, high, low);
+        p.c[a % DSA_N] = a;
+        if (a % DSA_N != DSA_N - 1 && a != DSA_Q - 1) continue;
+        dsa_power2(&p, &q);
+        for (int32_t i = 0; i <= a % DSA_N; i++) {
+            int32_t was = a - a % DSA_N + i;
+            if ((p.c[i] << DSA_D) + q.c[i] != was || q.c[i] <= -4096 || q.c[i] > 4096) fail_msg("power2 %d: %d, %d", was, p.c[i], q.c[i]);
+        }
+    }
+}
+
+static void dsa_random(struct dsa_poly *out)
+{
+    uint32_t x[DSA_N];
+    assert_int_equal(random_fill(&test_random, x, sizeof x), ERR_NONE);
+    for (unsigned i = 0; i < DSA_N; i++) out->c[i] = (int32_t)(x[i] % DSA_Q);
+}
+
+static void mldsa_arithmetic_matches_the_plain_one(void **state)
+{
+    (void)state;
+    for (unsigned round = 0; round < 8; round++) {
+        struct dsa_poly a, b, c = {0};
+        int64_t want[DSA_N] = {0};
+        dsa_random(&a), dsa_random(&b);
+        if (round == 0)
+            for (unsigned i = 0; i < DSA_N; i++) a.c[i] = b.c[i] = DSA_Q - 1;
+        for (unsigned i = 0; i < DSA_N; i++)
+            for (unsigned j = 0; j < DSA_N; j++) {
+                int64_t v = (int64_t)a.c[i] * b.c[j] % DSA_Q;
+                want[(i + j) % DSA_N] += i + j < DSA_N ? v : -v;
+            }
+        dsa_ntt(&a), dsa_ntt(&b);
+        dsa_product(&c, &a, &b);
+        dsa_ntt_inverse(&c);
+        dsa_positive(&c);
+        for (unsigned i = 0; i < DSA_N; i++) assert_int_equal(c.c[i], (want[i] % DSA_Q + DSA_Q) % DSA_Q);
+    }
+}
+
+static void mldsa_bounds_are_seen_at_every_place(void **state)
+{
+    (void)state;
+    struct dsa_poly p = {0};
+    for (unsigned i = 0; i < DSA_N; i++) {
+        static const int32_t values[] = {99, -99, 100, -100, 101, -101, 6283008, -6283008};
+        for (size_t k = 0; k < COUNT_OF(values); k++) {
+            p.c[i] = values[k];
+            assert_int_equal(dsa_exceeds(&p, 100), k < 2 ? 0 : UINT32_MAX);
+        }
+        p.c[i] = 0;
+    }
+}
+
+static void mldsa_signs_and_refuses_what_was_changed(void **state)
+{
+    (void)state;
+    static uint8_t pk[MLDSA44_PUBLIC], sig[MLDSA44_SIG + 1];
+    uint8_t seed[MLDSA44_SEED], rnd[MLDSA44_RANDOM];
+    struct bytes ctx = BYTES_LIT("context"), msg = BYTES_LIT("a message");
+    for (size_t i = 0; i < 30; i++) {
+        assert_int_equal(random_fill(&test_random, seed, sizeof seed), ERR_NONE);
+        assert_int_equal(random_fill(&test_random, rnd, sizeof rnd), ERR_NONE);
+        mldsa44_public(seed, pk);
+        assert_int_equal(mldsa44_sign(seed, ctx, msg, rnd, sig), ERR_NONE);
+        assert_int_equal(mldsa44_verify(pk, ctx, msg, bytes_of(sig, MLDSA44_SIG)), VERDICT_GOOD);
+        assert_int_equal(mldsa44_verify(pk, ctx, msg, bytes_of(sig, MLDSA44_SIG - 1)), VERDICT_BAD);
+        assert_int_equal(mldsa44_verify(pk, ctx, msg, bytes_of(sig, MLDSA44_SIG + 1)), VERDICT_BAD);
+        assert_int_equal(mldsa44_verify(pk, BYTES_LIT(""), msg, bytes_of(sig, MLDSA44_SIG)), VERDICT_BAD);
+        assert_int_equal(mldsa44_verify(pk, ctx, BYTES_LIT("a messagf"), bytes_of(sig, MLDSA44_SIG)), VERDICT_BAD);
+        for (size_t k = 0; k < 20; k++) {
+            uint8_t *at = sig + (k < 4 ? MLDSA44_SIG - 1 - k : (i * 20 + k) * 4049 % MLDSA44_SIG), bit = (uint8_t)(1 << k % 8);
+            *at ^= bit;
+            assert_int_equal(mldsa44_verify(pk, ctx, msg, bytes_of(sig, MLDSA44_SIG)), VERDICT_BAD);
+            *at ^= bit;
+        }
+        pk[i * 41] ^= 1;
+        assert_int_equal(mldsa44_verify(pk, ctx, msg, bytes_of(sig, MLDSA44_SIG)), VERDICT_BAD);
+    }
+    uint8_t longest[256] = {0};
+    assert_int_equal(mldsa44_sign(seed, bytes_of(longest, 255), msg, rnd, sig), ERR_NONE);
+    assert_int_equal(mldsa44_sign(seed, bytes_of(longest, 256), msg, rnd, sig), ERR_TOO_LONG);
+    assert_int_equal(mldsa44_verify(pk, bytes_of(longest, 256), msg, bytes_of(sig, MLDSA44_SIG)), VERDICT_BAD);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hashes_match_known_answers), cmocka_unit_test(compress_equals_the_division),
         cmocka_unit_test(mlkem_round_trips_and_rejects_implicitly), cmocka_unit_test(sntrup_freezes_are_exact),
         cmocka_unit_test(sntrup_arithmetic_matches_the_plain_one), cmocka_unit_test(sntrup_codes_round_trip),
-        cmocka_unit_test(sntrup_round_trips_and_rejects_implicitly),
+        cmocka_unit_test(sntrup_round_trips_and_rejects_implicitly), cmocka_unit_test(mldsa_high_and_low_bits_are_exact),
+        cmocka_unit_test(mldsa_arithmetic_matches_the_plain_one), cmocka_unit_test(mldsa_bounds_are_seen_at_every_place),
+        cmocka_unit_test(mldsa_signs_and_refuses_what_was_changed),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
