@@ -359,7 +359,7 @@ static enum err hostkey_verify(struct conn *c, struct bytes signature)
     TRY(pubkey_parse(wr_bytes(&k->hostkey_blob), &key));
     if (strcmp(pubkey_type(key), alg->key_type) != 0) return ERR_KEY_TYPE;
     struct bytes h = bytes_of(k->hash, k->alg->hash->len);
-    return pubkey_verify(key, alg, h, signature) == VERDICT_GOOD ? ERR_NONE : ERR_SIGNATURE;
+    return pubkey_verify_facts(key, alg, h, signature, NULL) == VERDICT_GOOD ? ERR_NONE : ERR_SIGNATURE;
 }
 
 static enum err client_finish(struct conn *c)

@@ -14,7 +14,7 @@ static enum err signature_check(const struct cert *c)
 {
     for (const struct sig_alg *a = sig_algs; a->name; a++) {
         if (strcmp(a->sig_name, c->ca_alg) != 0 || strcmp(a->key_type, pubkey_type(c->ca)) != 0) continue;
-        return pubkey_verify(c->ca, a, c->body, c->signature) == VERDICT_GOOD ? ERR_NONE : ERR_SIGNATURE;
+        return pubkey_verify_facts(c->ca, a, c->body, c->signature, NULL) == VERDICT_GOOD ? ERR_NONE : ERR_SIGNATURE;
     }
     return ERR_KEY_TYPE;
 }

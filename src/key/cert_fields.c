@@ -11,6 +11,9 @@ static const struct cert_form forms[] = {
     {"ecdsa-sha2-nistp384-cert-v01@openssh.com", "ecdsa-sha2-nistp384", "ECDSA-CERT", 2},
     {"ecdsa-sha2-nistp521-cert-v01@openssh.com", "ecdsa-sha2-nistp521", "ECDSA-CERT", 2},
     {"ssh-rsa-cert-v01@openssh.com", "ssh-rsa", "RSA-CERT", 2},
+    {"ssh-mldsa44-ed25519-cert-v01@openssh.com", "ssh-mldsa44-ed25519@openssh.com", "MLDSA44-ED25519-CERT", 1},
+    {"sk-ssh-ed25519-cert-v01@openssh.com", "sk-ssh-ed25519@openssh.com", "ED25519-SK-CERT", 2},
+    {"sk-ecdsa-sha2-nistp256-cert-v01@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com", "ECDSA-SK-CERT", 3},
 };
 
 const struct cert_form *cert_form_find(struct bytes type)

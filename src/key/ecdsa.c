@@ -85,6 +85,7 @@ static void write_private(const struct privkey *k, struct wr *w)
         .name = "ecdsa-sha2-nistp" #bits, \
         .short_name = "ECDSA", \
         .curve = &ec_nistp##bits, \
+        .pem = true, \
         .read_public = read_public, \
         .check_public = check_public, \
         .verify = verify, \

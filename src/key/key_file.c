@@ -183,7 +183,7 @@ enum err privkey_file_write(const struct privkey *k, struct bytes comment, const
     uint8_t salt[SALT_LEN], tag[32] = {0};
     if (how->passphrase.n && !c) return ERR_UNSUPPORTED;
     if (rounds > BCRYPT_ROUNDS_MAX) return ERR_RANGE;
-    if (how->format != PRIVKEY_OPENSSH && k->type != &key_type_ed25519)
+    if (how->format != PRIVKEY_OPENSSH && k->type->pem)
         return how->passphrase.n ? ERR_UNSUPPORTED : pem_write(k, how->format, out);
 
     struct wr section CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX / 2);

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "cert_form.h"
+#include "key/sk.h"
 #include "key_type.h"
 #include "line.h"
 
@@ -64,16 +65,39 @@ size_t pubkey_bits(const struct pubkey *k)
     return k->bits;
 }
 
-/* RFC 4253 6.6: string algorithm, string signature. */
-enum verdict pubkey_verify(const struct pubkey *k, const struct sig_alg *alg, struct bytes msg, struct bytes sig)
+bool pubkey_is_sk(const struct pubkey *k)
 {
+    return k->type->verify_sk != NULL;
+}
+
+struct bytes pubkey_application(const struct pubkey *k)
+{
+    return pubkey_plain(k)->application;
+}
+
+/* RFC 4253 6.6: string algorithm, string signature. PROTOCOL.u2f: more behind it. */
+enum verdict pubkey_verify_facts(const struct pubkey *k, const struct sig_alg *alg, struct bytes msg, struct bytes sig,
+                                 struct sig_facts *out)
+{
+    struct sig_facts facts = {.sk = pubkey_is_sk(k)};
     if (!alg || strcmp(alg->key_type, pubkey_type(k)) != 0 || sig.n > SIGNATURE_MAX) return VERDICT_BAD;
     struct rd r = rd_init(sig);
     struct bytes name = rd_string(&r);
     struct bytes inner = rd_string(&r);
-    if (rd_done(&r) != ERR_NONE || !bytes_is(name, alg->sig_name)) return VERDICT_BAD;
+    if (r.err != ERR_NONE || !bytes_is(name, alg->sig_name)) return VERDICT_BAD;
+    enum verdict v = VERDICT_BAD;
     const struct pubkey *plain = pubkey_plain(k);
-    return plain->type->verify(plain, alg, msg, inner);
+    if (facts.sk) v = plain->type->verify_sk(plain, alg, msg, inner, &r, &facts);
+    else if (rd_done(&r) == ERR_NONE) v = plain->type->verify(plain, alg, msg, inner);
+    if (v == VERDICT_GOOD && out) *out = facts;
+    return v;
+}
+
+enum verdict pubkey_verify(const struct pubkey *k, const struct sig_alg *alg, struct bytes msg, struct bytes sig)
+{
+    struct sig_facts facts = {0};
+    enum verdict v = pubkey_verify_facts(k, alg, msg, sig, &facts);
+    return facts.sk && !(facts.flags & SK_PRESENCE) ? VERDICT_BAD : v;
 }
 
 /* ---- "type base64 comment" ---- */

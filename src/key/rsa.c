@@ -105,6 +105,7 @@ static void write_private(const struct privkey *k, struct wr *w)
 const struct key_type key_type_rsa = {
     .name = "ssh-rsa",
     .short_name = "RSA",
+    .pem = true,
     .read_public = read_public,
     .check_public = check_public,
     .verify = verify,

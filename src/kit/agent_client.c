@@ -82,7 +82,7 @@ enum err agent_sign(int fd, const struct pubkey *key, const struct sig_alg *alg,
     TRY(wr_done(&request));
     TRY(agent_ask(fd, wr_bytes(&request), &answer));
     TRY(agent_sign_parse(secret_bytes(&answer), &sig));
-    if (pubkey_verify(key, alg, msg, sig) != VERDICT_GOOD) return ERR_SIGNATURE;
+    if (pubkey_verify_facts(key, alg, msg, sig, NULL) != VERDICT_GOOD) return ERR_SIGNATURE;
     wr_raw(out, sig);
     return wr_done(out);
 }

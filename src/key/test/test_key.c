@@ -13,7 +13,8 @@
 #include "key/key.h"
 #include "samples.h"
 
-static const char *const types[] = {"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"};
+static const char *const types[] = {"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa",
+                                    "ssh-mldsa44-ed25519@openssh.com"};
 
 static struct privkey *made(const char *type)
 {

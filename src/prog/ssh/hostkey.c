@@ -289,7 +289,7 @@ void hostkey_check(const struct cm_hostkey *h)
     bool offered = names_has(bytes_str(ui.conf->host_key_algorithms), h->alg);
     struct cm_hostkey_ok yes = {1};
     if (!alg || !offered || h->hash.n < 32 || pubkey_parse(h->blob, &key) != ERR_NONE
-        || pubkey_verify(key, alg, h->hash, h->sig) != VERDICT_GOOD)
+        || pubkey_verify_facts(key, alg, h->hash, h->sig, NULL) != VERDICT_GOOD)
         fatal("%s: signature incorrect", "Host key");
     size_check(key);
     if (ui.session_id_n > 0) {      /* a rekey: the same host, and the first hash stays the session id */

@@ -40,6 +40,7 @@
     X(KEY_INVALID, 2, "invalid key") \
     X(KEY_TOO_SMALL, 2, "key too small") \
     X(PASSPHRASE, 0, "incorrect passphrase supplied to decrypt private key") \
+    X(TOKEN, 0, "key is on a token, which must be asked") \
     X(SERVICE, 7, "service not available") \
     X(AUTH, 14, "no more authentication methods available") \
     X(AUTH_TRIES, 2, "too many authentication failures") \

@@ -38,6 +38,18 @@ const char *pubkey_short_name(const struct pubkey *k);  /* "ED25519", as fingerp
 size_t pubkey_bits(const struct pubkey *k);             /* 256, 384, 521, 3072 ... */
 /* A signature blob over msg. `alg` is the algorithm that was agreed: a blob that names another one is BAD (RFC 8332). */
 MUST_USE enum verdict pubkey_verify(const struct pubkey *k, const struct sig_alg *alg, struct bytes msg, struct bytes sig);
+/* The same, and what the signature itself states; out may be NULL. Of a key on a FIDO authenticator (PROTOCOL.u2f) pubkey_verify() wants the
+ * user's presence stated; this one leaves flags and counter to the caller: to one that knows no-touch-required and verify-required (a
+ * server), or to whom a touch does not matter (host keys, an agent's answer). */
+struct sig_facts {
+    bool sk;                    /* below means something */
+    uint8_t flags;              /* SK_PRESENCE, SK_VERIFY of key/sk.h */
+    uint32_t counter;
+};
+MUST_USE enum verdict pubkey_verify_facts(const struct pubkey *k, const struct sig_alg *alg, struct bytes msg, struct bytes sig,
+                                          struct sig_facts *out);
+bool pubkey_is_sk(const struct pubkey *k);
+struct bytes pubkey_application(const struct pubkey *k);        /* "ssh:"; empty for other keys. Holds no NUL */
 
 /* The type name of a key blob (its first string) without parsing the rest; empty when there is none. */
 struct bytes key_blob_type(struct bytes blob);
@@ -52,12 +64,14 @@ void randomart_write(struct wr *w, struct bytes blob, enum fingerprint how, cons
 
 struct privkey;                 /* owns secrets; wiped when freed */
 
-/* type: "ssh-ed25519", "ecdsa-sha2-nistp256" ..., "ssh-rsa"; bits only for RSA. */
+/* type: "ssh-ed25519", "ecdsa-sha2-nistp256" ..., "ssh-rsa", "ssh-mldsa44-ed25519@openssh.com"; bits only for RSA. ERR_TOKEN: such keys are
+ * made by an authenticator. */
 MUST_USE enum err privkey_generate(const char *type, size_t bits, const struct random *random, struct privkey **out);
 void privkey_free(struct privkey *k);
 void privkey_drop(struct privkey **k);
 const struct pubkey *privkey_public(const struct privkey *k);
-/* Appends a signature blob (string alg, string sig), ready to be sent as a string. */
+/* Appends a signature blob (string alg, string sig), ready to be sent as a string. ERR_TOKEN: the key is on an authenticator, which
+ * ssh-sk-helper must ask (key/sk.h). */
 MUST_USE enum err privkey_sign(const struct privkey *k, const struct sig_alg *alg, struct bytes msg, struct wr *out);
 
 /* A private key as an agent message (RFC 9987 3.2) and the section of an openssh-key-v1 file hold it: string type, then the type's fields.
