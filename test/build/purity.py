@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 import programs  # noqa: E402
 from tap import Tap  # noqa: E402
 
-ROOMS = ["base", "crypto", "key", "core", "conf", "sftp"]
+ROOMS = ["base", "crypto", "key", "core", "agent", "conf", "sftp"]
 LIBRARIES = {"src/crypto/openssl": "crypto", "src/crypto/zlib": "z"}  # folder: the library it alone may call
 
 
