@@ -11,7 +11,7 @@ import programs
 from place import Place
 from tap import Skip, Tap, same
 
-LATER = "-B -e -i -K -k -L -Q -X -Dlib -Mgenerate -rhost -sca -Ysign".split()
+LATER = "-B -e -i -K -k -Q -X -Dlib -Mgenerate -rhost -Ysign".split()
 
 
 def keygen(place, *args, **kw):

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /* Key files: which one, loading, saving, showing. */
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/limits.h"
 #include "crypto/sign.h"
+#include "key/cert.h"
+#include "key/known_hosts.h"
 #include "keygen.h"
 
 #define BANNER "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@"
@@ -76,11 +79,11 @@ void identity_drop(struct identity *id)
     secret_clear(&id->passphrase);
 }
 
-enum err identity_load(const struct options *o, const char *given, const char *prompt, struct identity *out)
+enum err identity_load_from(const char *path, const char *given, const char *prompt, struct identity *out)
 {
     struct secret text CLEANUP(secret_clear) = {0};
     struct identity id CLEANUP(identity_drop) = {.comment = wr_heap(KEY_FILE_MAX)};
-    TRY(private_read(o->file, &text));
+    TRY(private_read(path, &text));
     enum err e = privkey_file_parse(secret_bytes(&text), bytes_of(NULL, 0), &id.key, &id.comment);
     if (e == ERR_PASSPHRASE) {
         struct prompt p = {.text = prompt, .stdin_too = true};
@@ -93,6 +96,64 @@ enum err identity_load(const struct options *o, const char *given, const char *p
     *out = id;
     id = (struct identity){0};
     return ERR_NONE;
+}
+
+enum err identity_load(const struct options *o, const char *given, const char *prompt, struct identity *out)
+{
+    return identity_load_from(o->file, given, prompt, out);
+}
+
+static enum err public_load_one(const char *path, struct pubkey **out, struct wr *comment)
+{
+    struct secret text CLEANUP(secret_clear) = {0};
+    struct line_walk walk = {0};
+    struct bytes line;
+    struct pubkey_line view;
+    enum err e = ERR_FORMAT, first = ERR_FORMAT;
+    TRY(file_read(path, KEY_FILE_MAX, false, &text, NULL));
+    for (walk.rest = secret_bytes(&text); line_next(&walk, &line);) {
+        if (line.n == 0 || line.p[0] == '#') continue;
+        e = pubkey_line_parse_any(line, &view, out);
+        if (e == ERR_NONE) {
+            wr_raw(comment, view.comment.n ? view.comment : bytes_str(path));
+            return wr_done(comment);
+        }
+        if (first == ERR_FORMAT) first = e;
+    }
+    return first;
+}
+
+enum err public_load(const char *path, struct pubkey **out, struct wr *comment)
+{
+    char beside[PATH_MAX + 8];
+    struct secret text CLEANUP(secret_clear) = {0};
+    enum err e = public_load_one(path, out, comment);
+    int saved = errno;
+    if (e == ERR_NONE) return e;
+    snprintf(beside, sizeof beside, "%s.pub", path);
+    if (public_load_one(beside, out, comment) == ERR_NONE) return ERR_NONE;
+    if (private_read(path, &text) == ERR_NONE && privkey_file_public(secret_bytes(&text), out) == ERR_NONE) {
+        wr_text(comment, path);
+        return wr_done(comment);
+    }
+    errno = saved;
+    return e;
+}
+
+void path_expand(const struct options *o, const char *name, char out[PATH_MAX])
+{
+    const char *home = o->home, *rest = name;
+    if (name[0] == '~') {
+        size_t n = strcspn(name, "/");
+        char user[256];
+        rest = name + n;
+        snprintf(user, sizeof user, "%.*s", (int)(n - 1), name + 1);
+        const struct passwd *pw = n > 1 ? getpwnam(user) : NULL;
+        if (n > 1 && !pw) fatal("tilde_expand: No such user %s", user);
+        if (pw) home = pw->pw_dir;
+    }
+    int n = snprintf(out, PATH_MAX, "%s%s", rest == name ? "" : home, rest);
+    if (n < 0 || n >= PATH_MAX) fatal("%s: %s", name, strerror(ENAMETOOLONG));
 }
 
 /* ---- passphrases ---- */
@@ -150,7 +211,7 @@ enum err public_save(const struct pubkey *k, struct bytes comment, const char *p
 void print_randomart(const struct options *o, const struct pubkey *k)
 {
     struct wr w CLEANUP(wr_clear) = wr_heap(4096);
-    randomart_write(&w, pubkey_blob(k), o->hash, k);
+    randomart_write(&w, pubkey_blob(pubkey_plain(k)), o->hash, k);
     if (wr_done(&w) != ERR_NONE) fatal("randomart: %s", reason(wr_done(&w)));
     printf("%.*s\n", (int)w.n, (const char *)w.p);
 }
@@ -158,7 +219,7 @@ void print_randomart(const struct options *o, const struct pubkey *k)
 void print_fingerprint(const struct options *o, const struct pubkey *k, struct bytes comment)
 {
     struct wr w CLEANUP(wr_clear) = wr_heap(4096);
-    fingerprint_write(&w, pubkey_blob(k), o->hash);
+    pubkey_fingerprint_write(&w, k, o->hash);
     if (wr_done(&w) != ERR_NONE) fatal("fingerprint: %s", reason(wr_done(&w)));
     printf("%zu %.*s ", pubkey_bits(k), (int)w.n, (const char *)w.p);
     print_text(comment);

@@ -69,6 +69,12 @@ struct identity {
 void identity_drop(struct identity *id);
 /* Read o->file, ask for the passphrase where needed (given: -P or the like, else prompt). */
 MUST_USE enum err identity_load(const struct options *o, const char *given, const char *prompt, struct identity *out);
+MUST_USE enum err identity_load_from(const char *path, const char *given, const char *prompt, struct identity *out);
+/* The first key, plain or certificate, of a public key file, else of FILE.pub, else the clear half of a private key file. comment: the
+ * line's, else the file's name. */
+MUST_USE enum err public_load(const char *path, struct pubkey **out, struct wr *comment);
+/* "~/x" and "~user/x" as a shell would have them; everything else as it is. */
+void path_expand(const struct options *o, const char *name, char out[PATH_MAX]);
 /* Text of a private key file: the permission rule first (a warning block when it fails: ERR_DENIED). */
 MUST_USE enum err private_read(const char *path, struct secret *out);
 /* A new passphrase, typed twice (each prompt once; `again`: until both are equal, else exit 1). */
@@ -91,5 +97,10 @@ int job_print_public(struct options *o);
 int job_change_passphrase(struct options *o);
 int job_change_comment(struct options *o);
 int job_known_hosts(struct options *o);
+int job_certify(struct options *o);
+int job_show_cert(struct options *o);
+
+/* Shows how to call the program, exit 1. */
+NORETURN void usage(void);
 
 #endif

@@ -16,7 +16,7 @@
 #include "crypto/sign.h"
 #include "keygen.h"
 
-static NORETURN void usage(void)
+NORETURN void usage(void)
 {
     fputs("usage: ssh-keygen [-q] [-a rounds] [-b bits] [-C comment] [-f output_keyfile]\n"
           "                  [-m format] [-N new_passphrase] [-t ecdsa | ed25519 | rsa]\n"
@@ -29,6 +29,9 @@ static NORETURN void usage(void)
           "       ssh-keygen -F hostname [-lv] [-f known_hosts_file]\n"
           "       ssh-keygen -H [-f known_hosts_file]\n"
           "       ssh-keygen -R hostname [-f known_hosts_file]\n"
+          "       ssh-keygen -I certificate_identity -s ca_key [-hU] [-n principals]\n"
+          "                  [-O option] [-V validity_interval] [-z serial_number] file ...\n"
+          "       ssh-keygen -L [-f input_keyfile]\n"
           "       ssh-keygen -A [-a rounds] [-f prefix_path]\n"
           "       ssh-keygen -V\n",
           stderr);
@@ -183,18 +186,20 @@ static bool wants_passphrase(const struct options *o) { return o->change_passphr
 static bool wants_comment(const struct options *o) { return o->change_comment; }
 static bool wants_public(const struct options *o) { return o->print_public; }
 static bool wants_host_keys(const struct options *o) { return o->host_keys; }
+static bool wants_certify(const struct options *o) { return o->ca_key && !o->signature && !o->krl_make && !o->krl_query; }
+static bool wants_show_cert(const struct options *o) { return o->show_cert && !o->signature && !o->krl_make && !o->krl_query; }
 static bool wants_new(const struct options *o) { (void)o; return true; }
 /* Jobs of OpenSSH's that are not built yet. */
 static bool wants_later(const struct options *o)
 {
-    return o->signature || o->krl_make || o->krl_query || o->dns_host || o->ca_key || o->show_cert || o->bubblebabble || o->pkcs11 || o->import ||
+    return o->signature || o->krl_make || o->krl_query || o->dns_host || o->bubblebabble || o->pkcs11 || o->import ||
            o->export || o->moduli || o->download;
 }
 
 static int job_later(struct options *o)
 {
     (void)o;
-    fatal("ssh-keygen: certificates, revocation lists, signatures, conversions, tokens and moduli are not available in this version");
+    fatal("ssh-keygen: revocation lists, signatures, conversions, tokens and moduli are not available in this version");
 }
 
 /* In order: the first row that is wanted does its job. Rows that do not take arguments refuse them. */
@@ -203,6 +208,8 @@ static const struct job {
     int (*run)(struct options *o);
     bool takes_arguments;
 } jobs[] = {
+    {wants_certify, job_certify, true},
+    {wants_show_cert, job_show_cert, false},
     {wants_later, job_later, true},
     {wants_hosts, job_known_hosts, false},
     {wants_fingerprint, job_fingerprint, false},

@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "base/text.h"
+#include "key/cert.h"
 #include "key/known_hosts.h"
 #include "keygen.h"
 
@@ -44,7 +45,7 @@ static struct pubkey *public_beside(const char *path, struct wr *comment)
     if (file_read(name, KEY_FILE_MAX, false, &text, NULL) != ERR_NONE) return NULL;
     walk.rest = secret_bytes(&text);
     while (!k && line_next(&walk, &line))
-        if (pubkey_line_parse(line, &view, &k) == ERR_NONE) wr_raw(comment, view.comment.n ? view.comment : bytes_str(name));
+        if (pubkey_line_parse_any(line, &view, &k) == ERR_NONE) wr_raw(comment, view.comment.n ? view.comment : bytes_str(name));
     return k;
 }
 
@@ -100,8 +101,8 @@ static bool fingerprint_line(const struct options *o, struct bytes line)
     if (line.n && line.p[line.n - 1] == '\r') line.n--;
     while (line.n && is_blank(line.p[0])) line.p++, line.n--;
     if (line.n == 0 || line.p[0] == '#') return false;
-    if (pubkey_line_parse(line, &view, &k) != ERR_NONE) {
-        if (!lead_skip(&line, &lead) || pubkey_line_parse(line, &view, &k) != ERR_NONE) return false;
+    if (pubkey_line_parse_any(line, &view, &k) != ERR_NONE) {
+        if (!lead_skip(&line, &lead) || pubkey_line_parse_any(line, &view, &k) != ERR_NONE) return false;
         comment = lead;
     }
     if (view.comment.n && view.comment.p[0] != '#') comment = view.comment;
