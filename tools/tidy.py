@@ -27,6 +27,7 @@ WORDS = {  # never in the tree: (pattern, in which files, why)
     "goto, where CLEANUP() does it": (r"^\s*goto\s", r"src/.*\.c"),
     "<openssl/...> outside crypto/openssl": (r"#include <openssl/", r"src/(?!crypto/openssl/).*/(?!test/)[^/]*\.[ch]"),
     "zlib outside crypto/zlib": (r"#include <zlib\.h>", r"src/(?!crypto/zlib/).*\.[ch]"),
+    "argon2 outside crypto/argon2": (r"#include <argon2\.h>", r"src/(?!crypto/argon2/).*\.[ch]"),
     "a path of this machine": (re.escape(TOP) + r"\b", r".*"),
 }
 

@@ -40,30 +40,85 @@ static enum err body_take(struct bytes *rest, const char *end_line, struct wr *f
     return ERR_TRUNCATED;
 }
 
-enum err armour_parse(struct bytes text, const char *label, struct wr *out)
+/* What follows the BEGIN line. */
+static enum err after_begin(struct bytes text, const char *label, struct bytes *out)
+{
+    if (text.n > KEY_FILE_MAX) return ERR_TOO_LONG;
+    if (!armour_is(text, label)) return ERR_FORMAT;
+    size_t head = strlen("-----BEGIN ") + strlen(label) + strlen("-----");
+    *out = bytes_of(text.p + head, text.n - head);
+    return ERR_NONE;
+}
+
+static enum err body_parse(struct bytes rest, const char *label, struct wr *out)
 {
     char end_line[64];
     struct wr flat CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
     snprintf(end_line, sizeof end_line, "-----END %s-----", label);
-    if (text.n > KEY_FILE_MAX) return ERR_TOO_LONG;
-    if (!armour_is(text, label)) return ERR_FORMAT;
-    size_t head = strlen("-----BEGIN ") + strlen(label) + strlen("-----");
-    struct bytes rest = bytes_of(text.p + head, text.n - head);
     TRY(body_take(&rest, end_line, &flat));
     for (size_t i = 0; i < rest.n; i++)
         if (!is_blank(rest.p[i])) return ERR_TRAILING;
     return base64_parse(wr_bytes(&flat), out);
 }
 
+enum err armour_parse(struct bytes text, const char *label, struct wr *out)
+{
+    struct bytes rest;
+    TRY(after_begin(text, label, &rest));
+    return body_parse(rest, label, out);
+}
+
+/* The next line without blanks at its end. */
+static struct bytes take_line(struct bytes *rest)
+{
+    const uint8_t *nl = rest->n ? memchr(rest->p, '\n', rest->n) : NULL;
+    struct bytes line = bytes_of(rest->p, nl ? (size_t)(nl - rest->p) : rest->n);
+    size_t skip = line.n + (nl != NULL);
+    rest->p += skip, rest->n -= skip;
+    while (line.n && is_blank(line.p[line.n - 1])) line.n--;
+    return line;
+}
+
+enum err armour_parse_headers(struct bytes text, const char *label, struct armour_headers *headers, struct wr *out)
+{
+    struct armour_headers h = {0};
+    struct bytes rest;
+    TRY(after_begin(text, label, &rest));
+    take_line(&rest);
+    for (;;) {
+        struct bytes line = take_line(&rest);
+        if (line.n == 0) break;
+        const uint8_t *colon = memchr(line.p, ':', line.n);
+        if (!colon || h.n == COUNT_OF(h.name)) return ERR_FORMAT;
+        size_t name_n = (size_t)(colon - line.p), value_at = name_n + 1;
+        while (value_at < line.n && is_blank(line.p[value_at])) value_at++;
+        h.name[h.n] = bytes_of(line.p, name_n);
+        h.value[h.n++] = bytes_of(line.p + value_at, line.n - value_at);
+    }
+    TRY(body_parse(rest, label, out));
+    *headers = h;
+    return ERR_NONE;
+}
+
 void armour_write(struct wr *w, const char *label, size_t width, struct bytes data)
 {
-    struct wr text CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
+    armour_write_headers(w, label, "", width, data);
+}
+
+void armour_write_headers(struct wr *w, const char *label, const char *headers, size_t width, struct bytes data)
+{
+    wr_textf(w, "-----BEGIN %s-----\n%s", label, headers);
+    base64_write_lines(w, width, data);
+    wr_textf(w, "-----END %s-----\n", label);
+}
+
+void base64_write_lines(struct wr *w, size_t width, struct bytes data)
+{
+    struct wr text CLEANUP(wr_clear) = wr_heap(2 * KEY_FILE_MAX);
     base64_write(&text, data);
     if (wr_done(&text) != ERR_NONE) wr_fail(w, wr_done(&text));
-    wr_textf(w, "-----BEGIN %s-----\n", label);
     for (size_t at = 0; at < text.n; at += width) {
         wr_raw(w, bytes_of(text.p + at, text.n - at < width ? text.n - at : width));
         wr_u8(w, '\n');
     }
-    wr_textf(w, "-----END %s-----\n", label);
 }

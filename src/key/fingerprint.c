@@ -49,6 +49,31 @@ void fingerprint_write(struct wr *w, struct bytes blob, enum fingerprint how)
     wr_raw(w, wr_bytes(&text));
 }
 
+/* The words of the Bubble Babble encoding: vowels carry the sum that grows along, consonants the bits between. */
+void bubblebabble_write(struct wr *w, struct bytes blob)
+{
+    static const char vowels[] = "aeiouy", consonants[] = "bcdfghklmnprstvzx";
+    uint8_t d[HASH_MAX];
+    unsigned sum = 1;
+    size_t n = hash_sha1.len;
+    enum err e = hash_digest(&hash_sha1, blob, d);
+    if (e != ERR_NONE) wr_fail(w, e);
+    wr_u8(w, 'x');
+    for (size_t i = 0; i <= n; i += 2) {
+        bool last = i == n;     /* an even number of bytes: the last word holds the sum alone */
+        unsigned a = last ? 0 : d[i];
+        wr_u8(w, (uint8_t)vowels[last ? sum % 6 : ((a >> 6 & 3) + sum) % 6]);
+        wr_u8(w, (uint8_t)consonants[last ? 16 : a >> 2 & 15]);
+        wr_u8(w, (uint8_t)vowels[last ? sum / 6 : ((a & 3) + sum / 6) % 6]);
+        if (last) break;
+        wr_u8(w, (uint8_t)consonants[d[i + 1] >> 4]);
+        wr_u8(w, '-');
+        wr_u8(w, (uint8_t)consonants[d[i + 1] & 15]);
+        sum = (sum * 5 + a * 7 + d[i + 1]) % 36;
+    }
+    wr_u8(w, 'x');
+}
+
 #define ART_COLUMNS 17
 #define ART_ROWS    9
 

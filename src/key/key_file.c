@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Private key files in OpenSSH's own format (PROTOCOL.key): armour, clear half, encrypted section. */
 #include "armour.h"
-#include "key_type.h"
-#include "pem.h"
+#include "key_format.h"
 
 #define LABEL       "OPENSSH PRIVATE KEY"
 #define MAGIC       "openssh-key-v1" /* followed by NUL */
@@ -94,19 +93,11 @@ static enum err section_parse(struct bytes section, bool encrypted, size_t block
     return ERR_NONE;
 }
 
-/* The decoded file; a kind of armour that is not ours is told from garbage. */
-static enum err decode(struct bytes text, struct wr *out)
-{
-    if (!armour_is(text, LABEL)) return bytes_starts(text, "-----BEGIN ") ? ERR_UNSUPPORTED : ERR_FORMAT;
-    return armour_parse(text, LABEL, out);
-}
-
-enum err privkey_file_parse(struct bytes text, struct bytes passphrase, struct privkey **out, struct wr *comment)
+static enum err parse_file(struct bytes text, struct bytes passphrase, struct privkey **out, struct wr *comment)
 {
     struct wr data CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
     struct envelope e;
-    if (pem_is(text)) return pem_parse(text, out);
-    TRY(decode(text, &data));
+    TRY(armour_parse(text, LABEL, &data));
     TRY(envelope_parse(wr_bytes(&data), &e));
     if (e.cipher && passphrase.n == 0) return ERR_PASSPHRASE;
 
@@ -133,32 +124,25 @@ enum err privkey_file_parse(struct bytes text, struct bytes passphrase, struct p
     return ERR_NONE;
 }
 
-enum err privkey_file_public(struct bytes text, struct pubkey **out)
+static enum err public_half(struct bytes text, struct pubkey **out)
 {
     struct wr data CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
     struct envelope e;
-    if (pem_is(text)) {
-        struct privkey *k CLEANUP(privkey_drop) = NULL;
-        TRY(pem_parse(text, &k));
-        return pubkey_parse(pubkey_blob(k->pub), out);
-    }
-    TRY(decode(text, &data));
+    TRY(armour_parse(text, LABEL, &data));
     TRY(envelope_parse(wr_bytes(&data), &e));
     return pubkey_parse(e.public_blob, out);
 }
 
-bool privkey_file_encrypted(struct bytes text)
+static bool is(struct bytes text)
+{
+    return armour_is(text, LABEL);
+}
+
+static bool encrypted(struct bytes text)
 {
     struct wr data CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
     struct envelope e;
-    if (pem_is(text)) return pem_is_encrypted(text);
-    return decode(text, &data) == ERR_NONE && envelope_parse(wr_bytes(&data), &e) == ERR_NONE && e.cipher;
-}
-
-enum privkey_format privkey_file_format(struct bytes text)
-{
-    if (!pem_is(text)) return PRIVKEY_OPENSSH;
-    return bytes_starts(text, "-----BEGIN PRIVATE KEY") || bytes_starts(text, "-----BEGIN ENCRYPTED") ? PRIVKEY_PKCS8 : PRIVKEY_PEM;
+    return armour_parse(text, LABEL, &data) == ERR_NONE && envelope_parse(wr_bytes(&data), &e) == ERR_NONE && e.cipher;
 }
 
 static enum err section_write(const struct privkey *k, struct bytes comment, size_t block, const struct random *random,
@@ -174,8 +158,8 @@ static enum err section_write(const struct privkey *k, struct bytes comment, siz
     return wr_done(w);
 }
 
-enum err privkey_file_write(const struct privkey *k, struct bytes comment, const struct privkey_file_how *how,
-                            const struct random *random, struct wr *out)
+static enum err write_file(const struct privkey *k, struct bytes comment, const struct privkey_file_how *how, const struct random *random,
+                           struct wr *out)
 {
     const char *name = how->passphrase.n == 0 ? "none" : how->cipher ? how->cipher : "aes256-ctr";
     const struct file_cipher *c = how->passphrase.n ? file_cipher_find(bytes_str(name)) : NULL;
@@ -183,8 +167,6 @@ enum err privkey_file_write(const struct privkey *k, struct bytes comment, const
     uint8_t salt[SALT_LEN], tag[32] = {0};
     if (how->passphrase.n && !c) return ERR_UNSUPPORTED;
     if (rounds > BCRYPT_ROUNDS_MAX) return ERR_RANGE;
-    if (how->format != PRIVKEY_OPENSSH && k->type->pem)
-        return how->passphrase.n ? ERR_UNSUPPORTED : pem_write(k, how->format, out);
 
     struct wr section CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX / 2);
     TRY(section_write(k, comment, c ? c->block_len : PLAIN_BLOCK, random, &section));
@@ -212,3 +194,5 @@ enum err privkey_file_write(const struct privkey *k, struct bytes comment, const
     armour_write(out, LABEL, LINE_WIDTH, wr_bytes(&data));
     return wr_done(out);
 }
+
+const struct key_format key_format_openssh = {PRIVKEY_OPENSSH, is, encrypted, parse_file, public_half, write_file};

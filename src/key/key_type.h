@@ -57,6 +57,11 @@ struct key_type {
 extern const struct key_type key_type_ed25519, key_type_ecdsa256, key_type_ecdsa384, key_type_ecdsa521, key_type_rsa, key_type_mldsa44_ed25519,
     key_type_sk_ed25519, key_type_sk_ecdsa;
 const struct key_type *key_type_find(struct bytes name);
+/* ecdsa-sha2-nistp*, and nothing built on them. */
+static inline bool curve_is_plain(const struct key_type *type)
+{
+    return type == &key_type_ecdsa256 || type == &key_type_ecdsa384 || type == &key_type_ecdsa521;
+}
 
 /* Parse the public half from its fields as if a peer had sent it, into k->pub. */
 MUST_USE enum err privkey_set_public(struct privkey *k, const struct wr *fields);

@@ -5,25 +5,14 @@
 
 #include "armour.h"
 #include "base/text.h"
-#include "der.h"
+#include "key_format.h"
 
-#define LABEL_RSA   "RSA PRIVATE KEY"
-#define LABEL_EC    "EC PRIVATE KEY"
-#define LABEL_PKCS8 "PRIVATE KEY"
-#define WIDTH       64
-#define NUMBER_MAX  (RSA_BITS_MAX / 8)
-
-static const struct bytes oid_rsa = BYTES_LIT("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01"),
-                          oid_ec = BYTES_LIT("\x2a\x86\x48\xce\x3d\x02\x01"), oid_ed25519 = BYTES_LIT("\x2b\x65\x70");
-
-static const struct curve_row {
-    struct bytes oid;
-    const struct key_type *type;
-} curves[] = {
-    {BYTES_LIT("\x2a\x86\x48\xce\x3d\x03\x01\x07"), &key_type_ecdsa256},
-    {BYTES_LIT("\x2b\x81\x04\x00\x22"), &key_type_ecdsa384},
-    {BYTES_LIT("\x2b\x81\x04\x00\x23"), &key_type_ecdsa521},
-};
+#define LABEL_RSA       "RSA PRIVATE KEY"
+#define LABEL_EC        "EC PRIVATE KEY"
+#define LABEL_PKCS8     "PRIVATE KEY"
+#define LABEL_ENCRYPTED "ENCRYPTED PRIVATE KEY"
+#define WIDTH           64
+#define NUMBER_MAX      (RSA_BITS_MAX / 8)
 
 /* ---- reading ---- */
 
@@ -44,15 +33,12 @@ static void read_rsa(struct rd *r, struct wr *section)
         rd_fail(r, ERR_FORMAT);
         return;
     }
-    wr_cstring(section, key_type_rsa.name);
-    wr_mpint(section, n), wr_mpint(section, e), wr_mpint(section, d), wr_mpint(section, iqmp), wr_mpint(section, p);
-    wr_mpint(section, q);
+    section_rsa(section, n, e, d, iqmp, p, q);
 }
 
 /* version 1, the scalar, [0] the curve (in PKCS#8 it stands outside), [1] the point */
 static void read_ec(struct rd *r, struct bytes outer_curve, struct wr *section)
 {
-    const struct key_type *type = NULL;
     struct rd in = rd_init(der_take(r, DER_SEQUENCE));
     struct bytes version = der_number(&in, 1);
     struct bytes scalar = der_take(&in, DER_OCTETS);
@@ -61,33 +47,14 @@ static void read_ec(struct rd *r, struct bytes outer_curve, struct wr *section)
     struct bytes curve = der_take_optional(&parameters, DER_OID);
     struct bytes point = der_take_optional(&point_in, DER_BITS);
     if (curve.n == 0) curve = outer_curve;
-    for (size_t i = 0; i < COUNT_OF(curves); i++)
-        if (bytes_equal(curve, curves[i].oid)) type = curves[i].type;
+    const struct key_type *type = curve_type(curve);
     if (rd_done(&in) != ERR_NONE || rd_done(&parameters) != ERR_NONE || rd_done(&point_in) != ERR_NONE || !bytes_is(version, "\1")) {
         rd_fail(r, ERR_FORMAT);
     } else if (!type || point.n < 2 || point.p[0] != 0) {
         rd_fail(r, ERR_UNSUPPORTED);    /* another curve, or no point: it could be computed, but nobody leaves it out */
     } else {
-        wr_cstring(section, type->name);
-        wr_cstring(section, type->curve->name);
-        wr_string(section, bytes_of(point.p + 1, point.n - 1));
-        wr_mpint(section, scalar);
+        section_ecdsa(section, type, bytes_of(point.p + 1, point.n - 1), scalar);
     }
-}
-
-static void read_ed25519(struct rd *r, struct wr *section)
-{
-    struct bytes seed = der_take(r, DER_OCTETS);
-    uint8_t public_key[ED25519_PUBLIC];
-    if (seed.n != ED25519_SEED || ed25519_public(seed.p, public_key) != ERR_NONE) {
-        rd_fail(r, ERR_FORMAT);
-        return;
-    }
-    wr_cstring(section, key_type_ed25519.name);
-    wr_string(section, bytes_of(public_key, sizeof public_key));
-    wr_u32(section, ED25519_SEED + ED25519_PUBLIC);
-    wr_raw(section, seed);
-    wr_raw(section, bytes_of(public_key, sizeof public_key));
 }
 
 /* version, {algorithm, parameters}, the key as octets, [0] attributes */
@@ -102,7 +69,7 @@ static void read_pkcs8(struct rd *r, struct wr *section)
     if (in.err != ERR_NONE || alg.err != ERR_NONE) rd_fail(r, ERR_FORMAT);
     else if (bytes_equal(name, oid_rsa)) read_rsa(&key, section);
     else if (bytes_equal(name, oid_ec)) read_ec(&key, curve, section);
-    else if (bytes_equal(name, oid_ed25519)) read_ed25519(&key, section);
+    else if (bytes_equal(name, oid_ed25519)) section_ed25519(section, der_take(&key, DER_OCTETS));
     else rd_fail(r, ERR_UNSUPPORTED);
     if (rd_done(&key) != ERR_NONE) rd_fail(r, rd_done(&key));
 }
@@ -115,36 +82,89 @@ static void read_ec_alone(struct rd *r, struct wr *section)
 static const struct form {
     const char *label;
     void (*read)(struct rd *r, struct wr *section);
-} forms[] = {{LABEL_RSA, read_rsa}, {LABEL_EC, read_ec_alone}, {LABEL_PKCS8, read_pkcs8}};
+} forms[] = {{LABEL_RSA, read_rsa}, {LABEL_EC, read_ec_alone}};
 
-bool pem_is_encrypted(struct bytes text)
+static enum err der_key(struct bytes data, void (*read)(struct rd *r, struct wr *section), struct privkey **out)
 {
-    if (armour_is(text, "ENCRYPTED PRIVATE KEY")) return true;
+    struct wr section CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
+    struct rd r = rd_init(data);
+    read(&r, &section);
+    TRY(rd_done(&r));
+    return section_key(&section, out);
+}
+
+/* ---- PEM ---- */
+
+/* `openssl ecparam -genkey` puts the curve in a block of its own before the key. */
+static struct bytes skip_parameters(struct bytes text)
+{
+    static const char end[] = "-----END EC PARAMETERS-----";
+    if (!armour_is(text, "EC PARAMETERS")) return text;
+    for (struct bytes rest = text; rest.n;) {
+        const uint8_t *nl = memchr(rest.p, '\n', rest.n);
+        bool last = bytes_starts(rest, end);
+        size_t n = nl ? (size_t)(nl - rest.p) + 1 : rest.n;
+        rest.p += n, rest.n -= n;
+        if (last) return rest;
+    }
+    return text;
+}
+
+static const struct form *form_find(struct bytes text)
+{
+    for (size_t i = 0; i < COUNT_OF(forms); i++)
+        if (armour_is(text, forms[i].label)) return &forms[i];
+    return NULL;
+}
+
+static bool pem_is(struct bytes text)
+{
+    return form_find(skip_parameters(text)) != NULL;
+}
+
+static bool pem_encrypted(struct bytes text)
+{
+    text = skip_parameters(text);
     const uint8_t *nl = text.n ? memchr(text.p, '\n', text.n) : NULL; /* RFC 1421 headers follow the first line */
     return nl && bytes_starts(bytes_of(nl + 1, text.n - (size_t)(nl - text.p) - 1), "Proc-Type:");
 }
 
-bool pem_is(struct bytes text)
+static enum err pem_parse(struct bytes text, struct bytes passphrase, struct privkey **out, struct wr *comment UNUSED)
 {
-    for (size_t i = 0; i < COUNT_OF(forms); i++)
-        if (armour_is(text, forms[i].label)) return true;
-    return armour_is(text, "ENCRYPTED PRIVATE KEY");
+    struct wr data CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
+    struct armour_headers headers;
+    text = skip_parameters(text);
+    const struct form *form = form_find(text);
+    if (!form) return ERR_FORMAT;
+    if (!pem_encrypted(text)) {
+        TRY(armour_parse(text, form->label, &data));
+        return der_key(wr_bytes(&data), form->read, out);
+    }
+    TRY(armour_parse_headers(text, form->label, &headers, &data));
+    TRY(pem_open(&headers, passphrase, &data));
+    return err_decrypted(der_key(wr_bytes(&data), form->read, out));
 }
 
-enum err pem_parse(struct bytes text, struct privkey **out)
+/* ---- PKCS#8 ---- */
+
+static bool pkcs8_is(struct bytes text)
 {
-    const struct form *form = NULL;
-    for (size_t i = 0; i < COUNT_OF(forms); i++)
-        if (armour_is(text, forms[i].label)) form = &forms[i];
-    if (!form || pem_is_encrypted(text)) return ERR_UNSUPPORTED;
-    struct wr data CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX), section CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
-    TRY(armour_parse(text, form->label, &data));
-    struct rd r = rd_init(wr_bytes(&data));
-    form->read(&r, &section);
-    TRY(rd_done(&r));
-    TRY(wr_done(&section));
-    r = rd_init(wr_bytes(&section));
-    return privkey_read(&r, out);
+    return armour_is(text, LABEL_PKCS8) || armour_is(text, LABEL_ENCRYPTED);
+}
+
+static bool pkcs8_encrypted(struct bytes text)
+{
+    return armour_is(text, LABEL_ENCRYPTED);
+}
+
+static enum err pkcs8_parse(struct bytes text, struct bytes passphrase, struct privkey **out, struct wr *comment UNUSED)
+{
+    struct wr data CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX), clear CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
+    bool encrypted = pkcs8_encrypted(text);
+    TRY(armour_parse(text, encrypted ? LABEL_ENCRYPTED : LABEL_PKCS8, &data));
+    if (!encrypted) return der_key(wr_bytes(&data), read_pkcs8, out);
+    TRY(pbes2_open(wr_bytes(&data), passphrase, &clear));
+    return err_decrypted(der_key(wr_bytes(&clear), read_pkcs8, out));
 }
 
 /* ---- writing ---- */
@@ -163,13 +183,6 @@ static enum err write_rsa(const struct privkey *k, struct wr *out)
     TRY(wr_done(&in));
     der_put(out, DER_SEQUENCE, wr_bytes(&in));
     return wr_done(out);
-}
-
-static struct bytes curve_oid(const struct key_type *type)
-{
-    for (size_t i = 0; i < COUNT_OF(curves); i++)
-        if (curves[i].type == type) return curves[i].oid;
-    return (struct bytes){0};
 }
 
 static enum err write_ec(const struct privkey *k, bool with_curve, struct wr *out)
@@ -193,28 +206,57 @@ static enum err write_ec(const struct privkey *k, bool with_curve, struct wr *ou
     return wr_done(out);
 }
 
+/* RFC 8410 7: the seed as octets inside the octets. */
+static enum err write_ed25519(const struct privkey *k, struct wr *out)
+{
+    der_put(out, DER_OCTETS, secret_bytes(&k->scalar));
+    return wr_done(out);
+}
+
 static enum err write_pkcs8(const struct privkey *k, struct wr *out)
 {
-    struct wr in CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX), alg CLEANUP(wr_clear) = wr_heap(64), key CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
-    der_put(&alg, DER_OID, k->type->curve ? oid_ec : oid_rsa);
-    if (k->type->curve) der_put(&alg, DER_OID, curve_oid(k->type));
-    else der_put(&alg, DER_NULL, bytes_of(NULL, 0));
-    TRY(k->type->curve ? write_ec(k, false, &key) : write_rsa(k, &key));
+    struct wr in CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX), key CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
     der_put_small(&in, 0);
-    der_put(&in, DER_SEQUENCE, wr_bytes(&alg));
+    TRY(algorithm_write(k->type, &in));
+    TRY(curve_is_plain(k->type) ? write_ec(k, false, &key) : k->type == &key_type_rsa ? write_rsa(k, &key) : write_ed25519(k, &key));
     der_put(&in, DER_OCTETS, wr_bytes(&key));
-    TRY(wr_done(&alg));
     TRY(wr_done(&in));
     der_put(out, DER_SEQUENCE, wr_bytes(&in));
     return wr_done(out);
 }
 
-enum err pem_write(const struct privkey *k, enum privkey_format format, struct wr *out)
+static enum err pkcs8_write(const struct privkey *k, struct bytes comment, const struct privkey_file_how *how, const struct random *random,
+                            struct wr *out)
 {
-    struct wr data CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
-    bool pkcs8 = format == PRIVKEY_PKCS8, ec = k->type->curve != NULL;
-    if (!ec && k->type != &key_type_rsa) return ERR_UNSUPPORTED;
-    TRY(pkcs8 ? write_pkcs8(k, &data) : ec ? write_ec(k, true, &data) : write_rsa(k, &data));
-    armour_write(out, pkcs8 ? LABEL_PKCS8 : ec ? LABEL_EC : LABEL_RSA, WIDTH, wr_bytes(&data));
+    struct wr data CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX), sealed CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
+    if (!k->type->pem && k->type != &key_type_ed25519) return key_format_openssh.write(k, comment, how, random, out);
+    TRY(write_pkcs8(k, &data));
+    if (how->passphrase.n == 0) {
+        armour_write(out, LABEL_PKCS8, WIDTH, wr_bytes(&data));
+        return wr_done(out);
+    }
+    TRY(pbes2_seal(wr_bytes(&data), how->passphrase, random, &sealed));
+    armour_write(out, LABEL_ENCRYPTED, WIDTH, wr_bytes(&sealed));
     return wr_done(out);
 }
+
+static enum err pem_write(const struct privkey *k, struct bytes comment, const struct privkey_file_how *how, const struct random *random,
+                          struct wr *out)
+{
+    struct wr data CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX), sealed CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
+    char headers[128];
+    bool ec = curve_is_plain(k->type);
+    if (!k->type->pem) return key_format_openssh.write(k, comment, how, random, out);
+    const char *label = ec ? LABEL_EC : LABEL_RSA;
+    TRY(ec ? write_ec(k, true, &data) : write_rsa(k, &data));
+    if (how->passphrase.n == 0) {
+        armour_write(out, label, WIDTH, wr_bytes(&data));
+        return wr_done(out);
+    }
+    TRY(pem_seal(wr_bytes(&data), how->passphrase, random, headers, sizeof headers, &sealed));
+    armour_write_headers(out, label, headers, WIDTH, wr_bytes(&sealed));
+    return wr_done(out);
+}
+
+const struct key_format key_format_pem = {PRIVKEY_PEM, pem_is, pem_encrypted, pem_parse, NULL, pem_write};
+const struct key_format key_format_pkcs8 = {PRIVKEY_PKCS8, pkcs8_is, pkcs8_encrypted, pkcs8_parse, NULL, pkcs8_write};

@@ -11,7 +11,7 @@ import programs  # noqa: E402
 from tap import Tap  # noqa: E402
 
 ROOMS = ["base", "crypto", "key", "core", "agent", "conf", "sftp"]
-LIBRARIES = {"src/crypto/openssl": "crypto", "src/crypto/zlib": "z"}  # folder: the library it alone may call
+LIBRARIES = {"src/crypto/openssl": "crypto", "src/crypto/zlib": "z", "src/crypto/argon2": "argon2"}  # folder: the library it alone may call
 
 
 def symbols(*argv):

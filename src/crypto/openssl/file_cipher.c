@@ -23,6 +23,7 @@ static const struct row rows[] = {
     {{"aes256-gcm@openssh.com", 32, 12, 16, 16}, ID_AES_256_GCM, KIND_GCM},
     {{"aes128-gcm@openssh.com", 16, 12, 16, 16}, ID_AES_128_GCM, KIND_GCM},
     {{"chacha20-poly1305@openssh.com", 64, 0, 8, 16}, ID_CHACHA20, KIND_CHACHA},
+    {{"3des-cbc", 24, 8, 8, 0}, ID_3DES_CBC, KIND_PLAIN},
 };
 
 const struct file_cipher *file_cipher_find(struct bytes name)

@@ -60,6 +60,16 @@ enum err rsa_crt(const struct rsa_private *key, struct secret *dp, struct secret
     return crt_bytes(key->d, key->q, dq);
 }
 
+enum err rsa_inverse(struct bytes p_bytes, struct bytes q_bytes, struct secret *out)
+{
+    BIGNUM *p CLEANUP(bn_clear) = bn_of(p_bytes), *q CLEANUP(bn_clear) = bn_of(q_bytes), *inverse CLEANUP(bn_clear) = BN_new();
+    BN_CTX *ctx CLEANUP(bn_ctx_clear) = BN_CTX_new();
+    if (!p || !q || !inverse || !ctx) return ERR_CRYPTO;
+    if (rsa_bits(p_bytes) < 2 || rsa_bits(q_bytes) < 2 || !BN_mod_inverse(inverse, q, p, ctx)) return ERR_KEY_INVALID;
+    TRY(secret_new(out, p_bytes.n));
+    return BN_bn2binpad(inverse, out->p, (int)out->n) == (int)out->n ? ERR_NONE : ERR_CRYPTO;
+}
+
 static EVP_PKEY *private_key(const struct rsa_private *k)
 {
     struct numbers list CLEANUP(numbers_clear) = {0};

@@ -95,14 +95,12 @@ static void pem_and_pkcs8_go_round(void **state)
             struct privkey *k CLEANUP(privkey_drop) = NULL, *back CLEANUP(privkey_drop) = NULL;
             struct wr text CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX), none CLEANUP(wr_clear) = wr_heap(10);
             struct privkey_file_how how = {.format = (enum privkey_format)f};
-            bool own = strcmp(types[t], "ssh-ed25519") == 0;
+            bool own = f == PRIVKEY_PEM && strcmp(types[t], "ssh-ed25519") == 0;
             assert_int_equal(privkey_generate(types[t], 1024, &random_libcrypto, &k), ERR_NONE);
             assert_int_equal(privkey_file_write(k, bytes_of(NULL, 0), &how, &random_libcrypto, &text), ERR_NONE);
             assert_int_equal(privkey_file_format(wr_bytes(&text)), own ? PRIVKEY_OPENSSH : how.format);
             assert_int_equal(privkey_file_parse(wr_bytes(&text), bytes_of(NULL, 0), &back, &none), ERR_NONE);
             assert_true(bytes_equal(pubkey_blob(privkey_public(k)), pubkey_blob(privkey_public(back))));
-            how.passphrase = BYTES_LIT("x"), how.rounds = 1;
-            assert_int_equal(privkey_file_write(k, bytes_of(NULL, 0), &how, &random_libcrypto, &text), own ? ERR_NONE : ERR_UNSUPPORTED);
         }
 }
 
@@ -220,9 +218,12 @@ static void other_files_are_named_as_such(void **state)
         {"", ERR_FORMAT},
         {"\n", ERR_FORMAT},
         {SAMPLE_PUB "\n", ERR_FORMAT},
-        {"-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIE\n-----END ENCRYPTED PRIVATE KEY-----\n", ERR_UNSUPPORTED},
+        {"-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIE\n-----END ENCRYPTED PRIVATE KEY-----\n", ERR_TRUNCATED},
         {"-----BEGIN DSA PRIVATE KEY-----\nMIIE\n-----END DSA PRIVATE KEY-----\n", ERR_UNSUPPORTED},
-        {"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIE\n-----END RSA PRIVATE KEY-----\n", ERR_UNSUPPORTED},
+        {"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIE\n-----END RSA PRIVATE KEY-----\n", ERR_FORMAT},
+        {"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: IDEA-CBC,00\n\nMIIE\n-----END RSA PRIVATE KEY-----\n", ERR_UNSUPPORTED},
+        {"PuTTY-User-Key-File-1: ssh-rsa\n", ERR_UNSUPPORTED},
+        {"PuTTY-User-Key-File-3: ssh-rsa\n", ERR_FORMAT},
         {"-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\n", ERR_TRUNCATED},
         {"-----BEGIN RSA PRIVATE KEY-----\n-----END RSA PRIVATE KEY-----\n", ERR_TRUNCATED},
         {"-----BEGIN EC PRIVATE KEY-----\nMAA=\n-----END EC PRIVATE KEY-----\n", ERR_FORMAT},

@@ -11,6 +11,7 @@
 #define NO_STACK_PROTECTOR  __attribute__((optimize("no-stack-protector")))
 #define ALIGNED(n)          __attribute__((aligned(n)))
 #define FALLTHROUGH         __attribute__((fallthrough))
+#define WEAK                __attribute__((weak))
 #define COUNT_OF(a)         (sizeof(a) / sizeof((a)[0]))
 
 #endif

@@ -43,6 +43,13 @@
 #define KEY_FILE_MAX          1048576    /* a private or public key file */
 #define KEY_COMMENT_MAX       1024
 #define BCRYPT_ROUNDS_MAX     65536      /* a file's number; OpenSSH's default is 24 */
+#define PBKDF2_ROUNDS_MAX     10000000   /* a file's number: seconds; openssl writes 2048, the largest advised in 2026 is 1.3 million */
+#define SCRYPT_BYTES_MAX      1073741824ULL /* 128 * N * r; openssl writes files of 16 MiB */
+#define SCRYPT_WORK_MAX       (1ULL << 25) /* N * r * p; openssl's is 2^17 */
+#define ARGON2_KIB_MAX        1048576    /* 1 GiB; PuTTY's default is 8 MiB */
+#define ARGON2_LANES_MAX      64
+#define ARGON2_WORK_MAX       (1ULL << 26) /* KiB times passes: under a minute; PuTTY's default is about 2^17 */
+#define KDF_SALT_MAX          1024
 #define CONF_LINE_MAX         65536
 #define CONF_FILE_MAX         16777216
 #define CONF_INCLUDE_DEPTH    16         /* as OpenSSH */

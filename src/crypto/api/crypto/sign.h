@@ -57,6 +57,8 @@ MUST_USE enum err rsa_generate(size_t bits, struct rsa_numbers *out);
 MUST_USE enum verdict rsa_check(const struct rsa_private *key);
 /* d mod (p - 1) and d mod (q - 1), big endian: the two numbers that PKCS#1 files hold and OpenSSH's leave out. */
 MUST_USE enum err rsa_crt(const struct rsa_private *key, struct secret *dp, struct secret *dq);
+/* q^-1 mod p, big endian: the number that Dropbear's files leave out. */
+MUST_USE enum err rsa_inverse(struct bytes p, struct bytes q, struct secret *out);
 /* PKCS#1 v1.5 (RFC 8017 8.2) with hash sha256, sha512 or sha1; blinded; the signature has n's length. */
 MUST_USE enum err rsa_sign(const struct rsa_private *key, const struct hash_alg *hash, struct bytes msg, struct wr *sig);
 /* sig shorter than the modulus is taken as left-padded with zeros, longer is BAD. */

@@ -59,6 +59,8 @@ enum fingerprint { FINGERPRINT_SHA256, FINGERPRINT_MD5, FINGERPRINT_SHA1, FINGER
 /* By the hash's name, letter case aside; false: no such. */
 bool fingerprint_find(struct bytes name, enum fingerprint *out);
 void fingerprint_write(struct wr *w, struct bytes blob, enum fingerprint how);
+/* The SHA-1 of the blob as five-letter words ("xesyh-...-xaxax"). */
+void bubblebabble_write(struct wr *w, struct bytes blob);
 /* The 11 lines of random art with its frame, each ended by \n except the last. */
 void randomart_write(struct wr *w, struct bytes blob, enum fingerprint how, const struct pubkey *k);
 
@@ -79,23 +81,35 @@ MUST_USE enum err privkey_sign(const struct privkey *k, const struct sig_alg *al
 MUST_USE enum err privkey_read(struct rd *r, struct privkey **out);
 void privkey_write(const struct privkey *k, struct wr *w);
 
-/* openssh-key-v1 (PROTOCOL.key), and without a passphrase PEM (RFC 8017 A.1.2, RFC 5915) and PKCS#8 (RFC 5958). parse: text of a whole
- * file; `comment` gets the comment, raw (PEM and PKCS#8 have none). ERR_PASSPHRASE: encrypted and passphrase is empty or wrong
- * (privkey_file_encrypted() tells which). ERR_UNSUPPORTED: a cipher, KDF or format that is not ours, as encrypted PEM. */
+/* The one door for private key files: openssh-key-v1 (PROTOCOL.key), PEM (RFC 8017 A.1.2, RFC 5915, RFC 1421 encryption), PKCS#8 (RFC 5958,
+ * PBES2 of RFC 8018), PuTTY's PPK v2 and v3, Dropbear's, and ssh.com's without passphrase. parse: a whole file; `comment` gets the comment, raw
+ * (PEM, PKCS#8 and Dropbear's have none). ERR_PASSPHRASE: encrypted and passphrase is empty or wrong (privkey_file_encrypted() tells
+ * which). ERR_UNSUPPORTED: a cipher, KDF or format that is not ours; Argon2 in a program without crypto/argon2. ERR_RANGE: the file asks
+ * for a costlier KDF than limits.h allows. */
 MUST_USE enum err privkey_file_parse(struct bytes text, struct bytes passphrase, struct privkey **out, struct wr *comment);
-MUST_USE enum err privkey_file_public(struct bytes text, struct pubkey **out);   /* the clear half, or of an unencrypted PEM the key's own */
+MUST_USE enum err privkey_file_public(struct bytes text, struct pubkey **out);   /* the clear half, or of an unencrypted file the key's own */
 bool privkey_file_encrypted(struct bytes text);
-/* ed25519 keys are always written in OpenSSH's format, as OpenSSH does. */
-enum privkey_format { PRIVKEY_OPENSSH, PRIVKEY_PEM, PRIVKEY_PKCS8 };
-enum privkey_format privkey_file_format(struct bytes text);     /* by its first line only */
+enum privkey_format { PRIVKEY_OPENSSH, PRIVKEY_PEM, PRIVKEY_PKCS8, PRIVKEY_PPK, PRIVKEY_DROPBEAR, PRIVKEY_SSHCOM };
+bool privkey_file_is(struct bytes text);                        /* begins as one of them does */
+enum privkey_format privkey_file_format(struct bytes text);     /* by its first line only; PRIVKEY_OPENSSH when it is none */
 struct privkey_file_how {
-    enum privkey_format format; /* PEM, PKCS8: only without a passphrase (ERR_UNSUPPORTED), and the comment is lost */
+    enum privkey_format format;
     struct bytes passphrase;    /* empty: not encrypted */
-    const char *cipher;         /* NULL: aes256-ctr */
-    uint32_t rounds;            /* 0: 24 */
+    const char *cipher;         /* PRIVKEY_OPENSSH only; NULL: aes256-ctr */
+    uint32_t rounds;            /* of bcrypt; 0: 24 */
 };
+/* PEM and PKCS#8 for a type that has no such form (ed25519 in PEM) write OpenSSH's format, as OpenSSH does. ERR_UNSUPPORTED: PuTTY or Dropbear has
+ * no form for this type, or no passphrases (Dropbear). Comments that the format cannot hold are lost. */
 MUST_USE enum err privkey_file_write(const struct privkey *k, struct bytes comment, const struct privkey_file_how *how,
                                      const struct random *random, struct wr *out);
+
+/* Public key files in forms besides the one line: RFC 4716, SubjectPublicKeyInfo ("PUBLIC KEY", RFC 5480, 8410), PKCS#1 ("RSA PUBLIC KEY"). */
+enum pubkey_format { PUBKEY_LINE, PUBKEY_RFC4716, PUBKEY_SPKI, PUBKEY_PKCS1 };
+enum pubkey_format pubkey_file_format(struct bytes text);       /* by how it begins; PUBKEY_LINE when it is none of the others */
+/* A whole file in any of the forms; a line: the first that is a key. comment (may be NULL) gets what the file says, raw. */
+MUST_USE enum err pubkey_file_parse(struct bytes text, struct pubkey **out, struct wr *comment);
+/* PUBKEY_PKCS1 writes SubjectPublicKeyInfo for all but RSA keys, as OpenSSH does. ERR_UNSUPPORTED: no form for this type. */
+MUST_USE enum err pubkey_file_write(const struct pubkey *k, enum pubkey_format format, struct bytes comment, struct wr *out);
 
 /* "type base64 comment" (one line, no newline). Views point into the line. */
 struct pubkey_line {
