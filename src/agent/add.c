@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "impl.h"
+#include "key/cert.h"
 
 #define PROVIDER_MAX 4096               /* a path */
 
@@ -26,6 +27,7 @@ static enum err put(struct call *k, struct identity **id)
     if (old && !key_visible(k->c, old)) return ERR_DENIED;
     struct identity *mine = *id;
     *id = NULL;
+    mine->limits.sk_provider = mine->limits.certs = (struct bytes){0};     /* the request will not be there any more */
     return ring_put(k->a, mine);
 }
 
@@ -44,11 +46,22 @@ static enum err provider_check(struct call *k, struct bytes name)
     return pattern_list_match(path, allowed, false) == MATCH_YES ? ERR_NONE : ERR_DENIED;
 }
 
-/* The new key must be the one that its certificate speaks of; privkey_read_any() saw to that. */
 static enum err key_read(struct call *k, struct identity *id)
 {
-    TRY(privkey_read(&k->r, &id->priv));
-    return pubkey_parse(pubkey_blob(privkey_public(id->priv)), &id->pub);
+    TRY(privkey_read_any(&k->r, &id->pub, &id->priv));
+    return id->pub ? ERR_NONE : pubkey_parse(pubkey_blob(privkey_public(id->priv)), &id->pub);
+}
+
+/* A library for an authenticator's key; "internal" is the built-in way. */
+static enum err sk_provider_take(struct call *k, struct identity *id)
+{
+    struct bytes name = id->limits.sk_provider;
+    if (name.n == 0) return ERR_NONE;
+    if (!pubkey_is_sk(id->pub)) return ERR_UNSUPPORTED;
+    if (text_equal_fold(name, BYTES_LIT("internal"))) return ERR_NONE;
+    TRY(provider_check(k, name));
+    id->provider = bytes_dup_str(secret_bytes(&k->c->answers.path));
+    return id->provider ? ERR_NONE : ERR_NOMEM;
 }
 
 enum err do_add(struct call *k)
@@ -62,7 +75,7 @@ enum err do_add(struct call *k)
     if (k->type == MSG_ADD) TRY(rd_done(&k->r));
     else TRY(constraints_parse(&k->r, &id->limits));
     if (id->limits.has_certs) return ERR_UNSUPPORTED;       /* they go with tokens only */
-    if (id->limits.sk_provider) return ERR_UNSUPPORTED;     /* no sk key */
+    TRY(sk_provider_take(k, id));
     id->death_us = death_of(k, &id->limits);
     id->cost = k->size;
     TRY(put(k, &id));
@@ -72,29 +85,52 @@ enum err do_add(struct call *k)
 
 /* ---- tokens ---- */
 
-/* One key of a token; the constraints are parsed once more for it, since each key owns its own. */
-static enum err token_key_put(struct call *k, struct rd constraints, struct bytes blob, struct bytes comment, const char *provider)
+/* What a request for a token's keys says of each of them; its parts are views. */
+struct token_plan {
+    struct rd constraints;              /* parsed anew for each key, since each owns its own */
+    struct bytes certs;
+    bool certs_only;
+    const char *provider;
+};
+
+static enum err token_key_put(struct call *k, const struct token_plan *plan, struct bytes blob, struct bytes comment)
 {
     struct identity *id CLEANUP(identity_drop) = calloc(1, sizeof *id);
+    struct rd constraints = plan->constraints;
     if (!id) return ERR_NOMEM;
-    TRY(pubkey_parse(blob, &id->pub));
+    TRY(pubkey_parse_any(blob, &id->pub));
     TRY(secret_copy(&id->comment, comment));
     TRY(constraints_parse(&constraints, &id->limits));
-    id->provider = strdup(provider);
+    id->provider = strdup(plan->provider);
     if (!id->provider) return ERR_NOMEM;
     id->death_us = death_of(k, &id->limits);
     id->cost = k->size;
     return put(k, &id);
 }
 
-static enum err token_keys_put(struct call *k, struct rd constraints, const char *provider)
+/* The certificates that came along for this key. How many were added. */
+static size_t token_certs_put(struct call *k, const struct token_plan *plan, struct bytes blob, struct bytes comment)
+{
+    struct rd list = rd_init(plan->certs);
+    size_t added = 0;
+    for (size_t n = 0; list.n > 0 && n < AGENT_CERTS_MAX; n++) {
+        struct pubkey *cert CLEANUP(pubkey_drop) = NULL;
+        struct bytes it = rd_string(&list);
+        if (list.err != ERR_NONE || pubkey_parse_any(it, &cert) != ERR_NONE || !pubkey_cert(cert)) continue;
+        if (bytes_equal(pubkey_blob(pubkey_plain(cert)), blob)) added += token_key_put(k, plan, it, comment) == ERR_NONE;
+    }
+    return added;
+}
+
+static enum err token_keys_put(struct call *k, const struct token_plan *plan)
 {
     struct rd list = rd_init(secret_bytes(&k->c->answers.token));
     size_t added = 0;
     for (size_t n = 0; list.n > 0 && n < AGENT_KEYS_MAX; n++) {
         struct bytes blob = rd_string(&list), comment = rd_string(&list);
         TRY(list.err);
-        added += token_key_put(k, constraints, blob, comment, provider) == ERR_NONE;
+        added += token_certs_put(k, plan, blob, comment);
+        if (!plan->certs_only) added += token_key_put(k, plan, blob, comment) == ERR_NONE;
     }
     return added ? ERR_NONE : ERR_NOT_FOUND;
 }
@@ -122,10 +158,10 @@ enum err do_add_token(struct call *k)
     struct constraints trial CLEANUP(constraints_clear) = {0};
     struct bytes name, pin;
     TRY(token_read(k, &name, &pin));
-    struct rd constraints = k->r, look = k->r;
+    struct rd look = k->r;
     if (k->type == MSG_ADD_TOKEN) TRY(rd_done(&k->r));
     TRY(constraints_parse(&look, &trial));
-    if (trial.sk_provider) return ERR_UNSUPPORTED;
+    if (trial.sk_provider.n) return ERR_UNSUPPORTED;
     TRY(provider_check(k, name));
     path = bytes_dup_str(secret_bytes(&k->c->answers.path));
     if (!path) return ERR_NOMEM;
@@ -135,7 +171,7 @@ enum err do_add_token(struct call *k)
         q->pin = pin;
         return ERR_AGAIN;
     }
-    TRY(token_keys_put(k, constraints, path));
+    TRY(token_keys_put(k, &(struct token_plan){k->r, trial.certs, trial.certs_only, path}));
     wr_u8(k->reply, MSG_SUCCESS);
     return ERR_NONE;
 }

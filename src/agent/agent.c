@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "agent/agent.h"
 
+#include "key/cert.h"
+
 enum {
     FAILURE = 5, SUCCESS = 6, REQUEST_IDENTITIES = 11, IDENTITIES_ANSWER = 12, SIGN_REQUEST = 13, SIGN_RESPONSE = 14, ADD_IDENTITY = 17,
     REMOVE_IDENTITY = 18, REMOVE_ALL_IDENTITIES = 19, ADD_SMARTCARD_KEY = 20, REMOVE_SMARTCARD_KEY = 21, LOCK = 22, UNLOCK = 23,
@@ -134,11 +136,11 @@ static void limits_write(struct wr *w, const struct agent_limits *l)
     if (l->destinations_n) destinations_write(w, l);
 }
 
-void agent_add_write(struct wr *w, const struct privkey *k, struct bytes comment, const struct agent_limits *limits)
+void agent_add_write(struct wr *w, const struct pubkey *cert, const struct privkey *k, struct bytes comment, const struct agent_limits *limits)
 {
     size_t mark = wr_begin(w);
     wr_u8(w, limits_any(limits) ? ADD_ID_CONSTRAINED : ADD_IDENTITY);
-    privkey_write(k, w);
+    privkey_write_any(cert, k, w);
     wr_string(w, comment);
     limits_write(w, limits);
     wr_end(w, mark);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "impl.h"
+#include "key/cert.h"
 
 struct agent_conn *agent_conn_new(void)
 {
@@ -47,7 +48,7 @@ static enum err binding_check(const struct agent_conn *c, struct bytes session_i
     return c->bindings_n < AGENT_BINDINGS_MAX ? ERR_NONE : ERR_BUDGET;
 }
 
-enum err session_bind(struct agent_conn *c, struct rd *r)
+enum err session_bind(struct agent_conn *c, struct rd *r, uint64_t wall_s)
 {
     struct pubkey *key CLEANUP(pubkey_drop) = NULL;
     c->bind_tried = true;
@@ -57,8 +58,10 @@ enum err session_bind(struct agent_conn *c, struct rd *r)
     bool forwarding = rd_bool(r);
     TRY(rd_done(r));
     if (session_id.n == 0) return ERR_FORMAT;
-    TRY(pubkey_parse(blob, &key));
+    TRY(pubkey_parse_any(blob, &key));
     if (host_verify(key, session_id, sig) != VERDICT_GOOD) return ERR_SIGNATURE;
+    const char *why;
+    if (pubkey_cert(key) && cert_check(pubkey_cert(key), CERT_HOST, wall_s, bytes_str(sig_algs_default), &why) != VERDICT_GOOD) return ERR_HOSTKEY;
     enum err e = binding_check(c, session_id, key);
     if (e == ERR_AGAIN) return ERR_NONE;
     TRY(e);

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "impl.h"
+#include "key/cert.h"
 
 enum { CONSTRAIN_LIFETIME = 1, CONSTRAIN_CONFIRM = 2, CONSTRAIN_EXTENSION = 255 };
 
@@ -26,7 +27,6 @@ void constraints_clear(struct constraints *c)
 {
     for (size_t i = 0; i < c->dests_n; i++) destination_clear(&c->dests[i]);
     free(c->dests);
-    free(c->sk_provider);
     *c = (struct constraints){0};
 }
 
@@ -117,9 +117,9 @@ static enum err sk_provider_parse(struct rd *r, struct constraints *c)
 {
     struct bytes name = rd_string_max(r, 4096);
     TRY(r->err);
-    if (c->sk_provider || name.n == 0) return ERR_FORMAT;
-    c->sk_provider = bytes_dup_str(name);
-    return c->sk_provider ? ERR_NONE : ERR_FORMAT;
+    if (c->sk_provider.n || name.n == 0 || memchr(name.p, 0, name.n)) return ERR_FORMAT;
+    c->sk_provider = name;
+    return ERR_NONE;
 }
 
 static enum err certs_parse(struct rd *r, struct constraints *c)
@@ -176,10 +176,15 @@ enum err constraints_parse(struct rd *r, struct constraints *out)
 
 /* ---- matching ---- */
 
+/* A plain key stands for itself; a certificate for its CA, where it names the host. It was judged when it was bound. */
 static bool hop_has(const struct hop *h, const struct pubkey *key)
 {
-    for (size_t i = 0; i < h->keys_n; i++)
-        if (!h->keys[i].ca && bytes_equal(pubkey_blob(h->keys[i].key), pubkey_blob(key))) return true;
+    const struct cert *cert = pubkey_cert(key);
+    const struct pubkey *what = cert ? cert->ca : key;
+    for (size_t i = 0; i < h->keys_n; i++) {
+        if (h->keys[i].ca != (cert != NULL) || !bytes_equal(pubkey_blob(h->keys[i].key), pubkey_blob(what))) continue;
+        if (!cert || cert_has_principal(cert, h->host)) return true;
+    }
     return false;
 }
 

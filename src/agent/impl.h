@@ -32,9 +32,9 @@ struct constraints {
     uint64_t lifetime_us;
     struct destination *dests;
     size_t dests_n;
-    char *sk_provider;                  /* NULL: not said */
     bool has_certs, certs_only;
-    struct bytes certs;                 /* view into the request: packed key blobs */
+    struct bytes sk_provider;           /* view into the request; empty: not said */
+    struct bytes certs;                 /* likewise: packed key blobs */
 };
 /* All constraints up to the end of r. Anything unknown, twice, or malformed is an error: never a weaker key (RFC 9987 3.2.7). */
 MUST_USE enum err constraints_parse(struct rd *r, struct constraints *out);
@@ -74,6 +74,7 @@ struct agent {
     struct identity *ring;
     size_t keys_n, cost, list_size;     /* list_size: bytes of the answer to a list */
     struct lock lock;
+    uint64_t wall_s;                    /* for certificates of hosts */
 };
 struct identity *ring_find(const struct agent *a, struct bytes blob);
 /* Put in, in the place of one with the same blob or at the end; takes id. ERR_BUDGET: the ring is full (id is freed). */
@@ -104,7 +105,7 @@ struct agent_conn {
     struct answers answers;
     struct agent_question question;
 };
-MUST_USE enum err session_bind(struct agent_conn *c, struct rd *r);
+MUST_USE enum err session_bind(struct agent_conn *c, struct rd *r, uint64_t wall_s);
 /* May this connection see the key? */
 bool key_visible(const struct agent_conn *c, const struct identity *id);
 

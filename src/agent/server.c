@@ -41,7 +41,7 @@ static enum err do_remove_all(struct call *k)
 
 static enum err do_bind(struct call *k)
 {
-    TRY(session_bind(k->c, &k->r));
+    TRY(session_bind(k->c, &k->r, k->a->wall_s));
     wr_u8(k->reply, MSG_SUCCESS);
     return ERR_NONE;
 }
@@ -148,6 +148,11 @@ static enum agent_step run(struct agent *a, struct agent_conn *c, struct bytes r
     }
     wr_end(reply, mark);
     return AGENT_REPLIED;
+}
+
+void agent_wall_clock(struct agent *a, uint64_t now_s)
+{
+    a->wall_s = now_s;
 }
 
 static enum agent_step finish(struct agent_conn *c, enum agent_step step)

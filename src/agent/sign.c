@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "impl.h"
+#include "key/cert.h"
 
 static void hops_show(const struct agent_conn *c, const struct identity *id, struct agent_question *q)
 {
@@ -60,12 +61,15 @@ static enum err sign_here(const struct identity *id, const struct sig_alg *alg, 
     return pubkey_verify(privkey_public(id->priv), alg, data, wr_bytes(sig)) == VERDICT_GOOD ? ERR_NONE : ERR_SIGNATURE;
 }
 
+/* What a token gives is believed only when it fits. Whether it was touched is for who gets the signature to judge. */
 static enum err sign_by_token(struct call *k, const struct identity *id, const struct sig_alg *alg, struct bytes data, struct wr *sig)
 {
     const struct answers *ans = &k->c->answers;
+    const struct pubkey *plain = pubkey_plain(id->pub);
     if (ans->have_token) {
         wr_raw(sig, secret_bytes(&ans->token));
-        return wr_done(sig);
+        TRY(wr_done(sig));
+        return pubkey_verify_facts(plain, alg, data, wr_bytes(sig), NULL) == VERDICT_GOOD ? ERR_NONE : ERR_SIGNATURE;
     }
     struct agent_question *q = question_open(k, AGENT_TOKEN_SIGN);
     q->key = id->pub;
@@ -77,6 +81,14 @@ static enum err sign_by_token(struct call *k, const struct identity *id, const s
     return ERR_AGAIN;
 }
 
+/* A browser's key in a forwarded agent must not log in to web sites: with it only what is plainly SSH is signed. */
+static bool websafe(const struct agent *a, const struct pubkey *key, const struct purpose *p)
+{
+    if (!a->setup.restrict_websafe || !pubkey_is_sk(key) || p->kind != AGENT_FOR_OTHER) return true;
+    struct bytes allowed = bytes_str(a->setup.websafe_allow ? a->setup.websafe_allow : "ssh:*");
+    return pattern_list_match(pubkey_application(key), allowed, false) == MATCH_YES;
+}
+
 enum err do_sign(struct call *k)
 {
     struct bytes blob = rd_string_max(&k->r, PUBKEY_BLOB_MAX);
@@ -86,12 +98,13 @@ enum err do_sign(struct call *k)
     struct identity *id = ring_find(k->a, blob);
     if (!id) return ERR_NOT_FOUND;
     struct purpose p = purpose_find(data, blob);
-    if (!sign_permitted(k->c, id, &p)) return ERR_DENIED;
-    if (id->limits.confirm && !k->c->answers.confirmed) return confirm_ask(k, id, &p);
-    const struct sig_alg *alg = alg_choose(pubkey_type(id->priv ? privkey_public(id->priv) : id->pub), flags);
+    if (!sign_permitted(k->c, id, &p) || !websafe(k->a, id->pub, &p)) return ERR_DENIED;
+    const struct sig_alg *alg = alg_choose(pubkey_type(pubkey_plain(id->pub)), flags);
     if (!alg) return ERR_KEY_TYPE;
+    if (id->limits.confirm && !k->c->answers.confirmed) return confirm_ask(k, id, &p);
     struct wr sig CLEANUP(wr_clear) = wr_heap(SIGNATURE_MAX);
-    TRY(id->priv ? sign_here(id, alg, data, &sig) : sign_by_token(k, id, alg, data, &sig));
+    bool here = id->priv && !pubkey_is_sk(id->pub);
+    TRY(here ? sign_here(id, alg, data, &sig) : sign_by_token(k, id, alg, data, &sig));
     used(id, k, &p);
     wr_u8(k->reply, MSG_SIGN_RESPONSE);
     wr_string(k->reply, wr_bytes(&sig));

@@ -66,7 +66,7 @@ static int send_now(struct agent *a, struct agent_conn *c, struct wr *request)
 static int add(struct agent *a, struct agent_conn *c, const struct privkey *k, const struct agent_limits *limits)
 {
     struct wr w = wr_heap(1 << 20);
-    agent_add_write(&w, k, BYTES_LIT("a comment"), limits);
+    agent_add_write(&w, NULL, k, BYTES_LIT("a comment"), limits);
     return send_now(a, c, &w);
 }
 
@@ -384,8 +384,13 @@ static void test_tokens_are_asked_for_by_their_canonical_path(void **state)
     assert_int_equal(agent_deadline(a), 10 * SECOND);
     assert_int_equal(sign_at(a, c, other, BYTES_LIT("x"), 0, SECOND, &reply), -1);
     assert_int_equal(agent_question(c)->kind, AGENT_TOKEN_SIGN);
-    assert_int_equal(agent_answer(a, c, true, BYTES_LIT("signature"), SECOND, &reply), AGENT_REPLIED);
+    struct wr sig CLEANUP(wr_clear) = wr_heap(1000);
+    assert_int_equal(privkey_sign(other, alg_of(other), BYTES_LIT("x"), &sig), ERR_NONE);
+    assert_int_equal(agent_answer(a, c, true, wr_bytes(&sig), SECOND, &reply), AGENT_REPLIED);
     assert_int_equal(reply.p[4], 14);
+    assert_int_equal(sign_at(a, c, other, BYTES_LIT("y"), 0, SECOND, &reply), -1);
+    assert_int_equal(agent_answer(a, c, true, wr_bytes(&sig), SECOND, &reply), AGENT_REPLIED);      /* of another text */
+    assert_int_equal(reply.p[4], 5);
     /* from far away nobody names libraries */
     assert_int_equal(bind(a, d, host_a, host_a, "s", true), 6);
     w = wr_heap(10000);

@@ -57,8 +57,10 @@ struct agent_limits {
     const struct agent_destination *destinations;
     size_t destinations_n;
 };
-/* SSH_AGENTC_ADD_IDENTITY, or ADD_ID_CONSTRAINED where limits (may be NULL) hold anything. The writer is the caller's to wipe. */
-void agent_add_write(struct wr *w, const struct privkey *k, struct bytes comment, const struct agent_limits *limits);
+/* SSH_AGENTC_ADD_IDENTITY, or ADD_ID_CONSTRAINED where limits (may be NULL) hold anything. cert: the
+ * certificate under which the key is to be listed; NULL: plainly. The writer is the caller's to wipe. */
+void agent_add_write(struct wr *w, const struct pubkey *cert, const struct privkey *k, struct bytes comment,
+                     const struct agent_limits *limits);
 /* SSH_AGENTC_ADD_SMARTCARD_KEY or its constrained form. certs: packed blobs of certificates for the token's keys; certs_only: only these. */
 void agent_token_add_write(struct wr *w, struct bytes provider, struct bytes pin, const struct agent_limits *limits, struct bytes certs,
                            bool certs_only);

@@ -34,6 +34,9 @@ void agent_free(struct agent *a);
 struct agent_conn *agent_conn_new(void);
 void agent_conn_free(struct agent_conn *c);
 
+/* Seconds since 1970, against which certificates of hosts are held; to be set before agent_take(). */
+void agent_wall_clock(struct agent *a, uint64_t now_s);
+
 enum agent_step {
     AGENT_REPLIED,                  /* the answer stands in `reply`, whole with its length */
     AGENT_ASKS                      /* see agent_question(); until agent_answer() take nothing more from this connection */

@@ -39,6 +39,11 @@ MUST_USE enum err pubkey_parse_any(struct bytes blob, struct pubkey **out);
 const struct cert *pubkey_cert(const struct pubkey *k);         /* NULL: a plain key */
 const struct pubkey *pubkey_plain(const struct pubkey *k);      /* the certified key, or k itself */
 
+/* A private key in an agent's message (RFC 9987 3.2): as privkey_read() and privkey_write() have it, or behind the certificate it goes with.
+ * read: *cert is NULL for a plain key; ERR_KEY_INVALID: the certificate is another key's. */
+MUST_USE enum err privkey_read_any(struct rd *r, struct pubkey **cert, struct privkey **out);
+void privkey_write_any(const struct pubkey *cert, const struct privkey *k, struct wr *w);
+
 /* The same form without any cryptography: no key in it is checked and no signature verified, `ca` is NULL. For processes that hold no
  * libcrypto and judge what a verifier found good, or must say what was refused. ERR_KEY_TYPE: not a certificate. */
 MUST_USE enum err cert_fields_parse(struct bytes blob, struct cert *out);
