@@ -67,7 +67,8 @@ static void line_ends_and_spaces_do_not_matter(void **state)
 static void every_type_and_cipher_goes_round(void **state)
 {
     (void)state;
-    static const char *const types[] = {"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"};
+    static const char *const types[] = {"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa",
+                                        "ssh-mldsa44-ed25519@openssh.com"};
     for (size_t t = 0; t < COUNT_OF(types); t++) {
         struct privkey *k CLEANUP(privkey_drop) = NULL;
         assert_int_equal(privkey_generate(types[t], 1024, &random_libcrypto, &k), ERR_NONE);

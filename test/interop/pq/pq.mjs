@@ -15,14 +15,18 @@ try {
 }
 
 const ROUNDS = 20;
-const driver = spawn(process.argv[2], { stdio: ['pipe', 'pipe', 'inherit'] });
-const lines = readline.createInterface({ input: driver.stdout })[Symbol.asyncIterator]();
 const hex = (b) => Buffer.from(b).toString('hex');
 
-async function ask(...words) {
-    driver.stdin.write(words.map((w) => (w === '' ? '-' : w)).join(' ') + '\n');
-    return (await lines.next()).value.trim().split(' ');
+function talk(program) {
+    const driver = spawn(program, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const lines = readline.createInterface({ input: driver.stdout })[Symbol.asyncIterator]();
+    return async (...words) => {
+        if (words.length === 0) return driver.stdin.end();
+        driver.stdin.write(words.map((w) => (w === '' ? '-' : w)).join(' ') + '\n');
+        return (await lines.next()).value.trim().split(' ');
+    };
 }
+const ask = talk(process.argv[2]), askKey = talk(process.argv[3]);
 
 function same(got, want, what) {
     if (got !== want) throw new Error(`${what}: got ${got.slice(0, 80)}, want ${want.slice(0, 80)}`);
@@ -110,7 +114,41 @@ async function mldsa() {
     same(String(dsa.verify(pair.publicKey, msg, Buffer.from(ours, 'hex'), ctx)), 'true', 'our signature to it');
 }
 
-const cases = [['ML-DSA-44', mldsa], ...Object.keys(sets).map((n) => [`ML-KEM-${n}`, () => mlkem(n)]), ...Object.keys(hybrids).map((n) => [n, () => hybrid(n)])];
+// ssh-mldsa44-ed25519@openssh.com, put together here from noble's ML-DSA and node's Ed25519 by the draft's words.
+const COMPOSITE = 'ssh-mldsa44-ed25519@openssh.com', LABEL = Buffer.from('COMPSIG-MLDSA44-Ed25519-SHA512');
+const string = (b) => {
+    const body = Buffer.from(b), length = Buffer.alloc(4);
+    length.writeUInt32BE(body.length);
+    return Buffer.concat([length, body]);
+};
+
+function edKey(seed) {
+    const der = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed]);      // RFC 8410
+    return crypto.createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+}
+
+async function composite() {
+    const seeds = crypto.randomBytes(64), msg = crypto.randomBytes(crypto.randomInt(300));
+    const pq = dsa.keygen(seeds.subarray(0, 32)), ed = edKey(seeds.subarray(32));
+    const edPublic = Buffer.from(crypto.createPublicKey(ed).export({ format: 'jwk' }).x, 'base64url');
+    const pk = Buffer.concat([Buffer.from(pq.publicKey), edPublic]), blob = Buffer.concat([string(COMPOSITE), string(pk)]);
+    const text = Buffer.concat([Buffer.from('CompositeAlgorithmSignatures2025'), LABEL, Buffer.from([0]), crypto.createHash('sha512').update(msg).digest()]);
+    const sig = Buffer.concat([Buffer.from(dsa.sign(pq.secretKey, text, LABEL)), crypto.sign(null, text, ed)]);
+    const framed = (b) => hex(Buffer.concat([string(COMPOSITE), string(b)]));
+    same((await askKey(COMPOSITE, hex(blob), hex(msg), framed(sig)))[0], 'GOOD', 'its signature to us');
+    for (const at of [crypto.randomInt(2420), 2420 + crypto.randomInt(64)]) {       // either half alone is not enough
+        const wrong = Buffer.from(sig);
+        wrong[at] ^= 1 << crypto.randomInt(8);
+        same((await askKey(COMPOSITE, hex(blob), hex(msg), framed(wrong)))[0], 'BAD', 'one with a wrong half');
+    }
+    const section = Buffer.concat([string(COMPOSITE), string(pk), string(seeds)]);
+    const ours = Buffer.from((await askKey('sign', COMPOSITE, hex(section), hex(msg)))[0], 'hex').subarray(4 + COMPOSITE.length + 4);
+    same(String(ours.length), '2484', 'length of ours');
+    same(String(dsa.verify(pq.publicKey, text, ours.subarray(0, 2420), LABEL)), 'true', 'our ML-DSA half to it');
+    same(String(crypto.verify(null, text, crypto.createPublicKey(ed), ours.subarray(2420))), 'true', 'our Ed25519 half to it');
+}
+
+const cases = [['ML-DSA-44', mldsa], [COMPOSITE, composite], ...Object.keys(sets).map((n) => [`ML-KEM-${n}`, () => mlkem(n)]), ...Object.keys(hybrids).map((n) => [n, () => hybrid(n)])];
 let number = 0, failed = 0;
 console.log(`1..${cases.length}`);
 for (const [name, run] of cases) {
@@ -123,5 +161,6 @@ for (const [name, run] of cases) {
         console.log(`not ok ${number} - ${name}\n# ${e.message}`);
     }
 }
-driver.stdin.end();
+ask();
+askKey();
 process.exitCode = failed ? 1 : 0;
