@@ -11,7 +11,7 @@ import programs
 from place import Place
 from tap import Skip, Tap, same
 
-LATER = "-B -e -i -K -k -Q -X -Dlib -Mgenerate -rhost -Ysign".split()
+LATER = "-K -k -Q -Dlib -Mgenerate -rhost -Ysign".split()
 
 
 def keygen(place, *args, **kw):
@@ -55,7 +55,6 @@ def later_options(tap, place):
             one_line(keygen(place, option), 255, "not available in this version")
         for kind in "ecdsa-sk", "ed25519-sk", "mldsa44-ed25519":
             one_line(keygen(place, "-t", kind, "-N", "", "-f", "never"), 255, "not available in this version")
-        one_line(keygen(place, "-q", "-t", "rsa", "-b", "1024", "-m", "PEM", "-N", "x", "-f", "never"), 255, "not available in this version")
         same([f for f in os.listdir(place.folder) if f.startswith("never")], [], "files")
     with tap.case("an unknown option and a missing argument show the usage"):
         for option in "-x", "-j", "-f":

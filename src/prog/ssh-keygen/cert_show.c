@@ -11,7 +11,7 @@
 
 #define INDENT "                "
 
-static void show_fingerprint(const struct options *o, const struct pubkey *k)
+static void print_hash(const struct options *o, const struct pubkey *k)
 {
     struct wr w CLEANUP(wr_clear) = wr_heap(4096);
     pubkey_fingerprint_write(&w, k, o->hash);
@@ -83,9 +83,9 @@ static void show_cert(const struct options *o, const struct pubkey *k)
 {
     const struct cert *c = pubkey_cert(k);
     printf("        Type: %s %s certificate\n        Public key: ", pubkey_type(k), c->kind == CERT_HOST ? "host" : "user");
-    show_fingerprint(o, k);
+    print_hash(o, k);
     printf("\n        Signing CA: ");
-    show_fingerprint(o, c->ca);
+    print_hash(o, c->ca);
     printf(" (using %s)\n        Key ID: \"", c->ca_alg);
     print_text(c->key_id);
     printf("\"\n        Serial: %llu\n", (unsigned long long)c->serial);

@@ -6,6 +6,14 @@
 #include "base/limits.h"
 #include "keygen.h"
 
+/* A file of PuTTY's or Dropbear's stays one unless -m says otherwise; PEM becomes OpenSSH's own format, as OpenSSH does. */
+static void format_keep(struct options *o, const struct identity *id)
+{
+    if (o->format_name || (id->format != PRIVKEY_PPK && id->format != PRIVKEY_DROPBEAR)) return;
+    o->format = id->format;
+    o->format_name = id->format == PRIVKEY_PPK ? "PPK" : "Dropbear";
+}
+
 int job_change_passphrase(struct options *o)
 {
     struct identity id CLEANUP(identity_drop) = {0};
@@ -14,7 +22,7 @@ int job_change_passphrase(struct options *o)
     need_existing(o);
     enum err e = identity_load(o, o->passphrase, "Enter old passphrase: ", &id);
     if (e != ERR_NONE) fatal("Failed to load key %s: %s", o->file, reason(e));
-    if (id.format == PRIVKEY_OPENSSH) {
+    if (id.format == PRIVKEY_OPENSSH || id.format == PRIVKEY_PPK) {
         printf("Key has comment '");
         print_text(wr_bytes(&id.comment));
         printf("'\n");
@@ -24,6 +32,7 @@ int job_change_passphrase(struct options *o)
                        &fresh);
     else if (secret_copy(&fresh, bytes_str(o->new_passphrase)) != ERR_NONE)
         fatal("memory allocation failed");
+    format_keep(o, &id);
     need_format(o, pubkey_type(privkey_public(id.key)), secret_bytes(&fresh));
     e = private_save(o, id.key, secret_bytes(&fresh), wr_bytes(&id.comment), o->file);
     if (e != ERR_NONE) {
@@ -53,11 +62,12 @@ int job_change_comment(struct options *o)
     need_existing(o);
     enum err e = identity_load(o, o->passphrase ? o->passphrase : o->new_passphrase, "Enter passphrase: ", &id);
     if (e != ERR_NONE) fatal("Cannot load private key \"%s\": %s", o->file, reason(e));
-    if (o->format && strcmp(pubkey_type(privkey_public(id.key)), "ssh-ed25519") != 0) {
+    format_keep(o, &id);
+    if (o->format && o->format != PRIVKEY_PPK && strcmp(pubkey_type(privkey_public(id.key)), "ssh-ed25519") != 0) {
         say("Comments are only supported for keys stored in the new format (-o).");
         return 1;
     }
-    bool has_comment = id.format == PRIVKEY_OPENSSH;
+    bool has_comment = id.format == PRIVKEY_OPENSSH || id.format == PRIVKEY_PPK;
     printf(has_comment ? "Old comment: " : "No existing comment");
     print_text(wr_bytes(&id.comment));
     printf("\n");

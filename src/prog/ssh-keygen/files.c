@@ -79,23 +79,35 @@ void identity_drop(struct identity *id)
     secret_clear(&id->passphrase);
 }
 
-enum err identity_load_from(const char *path, const char *given, const char *prompt, struct identity *out)
+static enum err identity_of(struct bytes text, const char *given, const char *prompt, struct identity *out)
 {
-    struct secret text CLEANUP(secret_clear) = {0};
     struct identity id CLEANUP(identity_drop) = {.comment = wr_heap(KEY_FILE_MAX)};
-    TRY(private_read(path, &text));
-    enum err e = privkey_file_parse(secret_bytes(&text), bytes_of(NULL, 0), &id.key, &id.comment);
+    enum err e = privkey_file_parse(text, bytes_of(NULL, 0), &id.key, &id.comment);
     if (e == ERR_PASSPHRASE) {
         struct prompt p = {.text = prompt, .stdin_too = true};
         if (given) TRY(secret_copy(&id.passphrase, bytes_str(given)));
         else if (prompt_ask(&p, &id.passphrase) != ERR_NONE) TRY(secret_new(&id.passphrase, 0));
-        e = privkey_file_parse(secret_bytes(&text), secret_bytes(&id.passphrase), &id.key, &id.comment);
+        e = privkey_file_parse(text, secret_bytes(&id.passphrase), &id.key, &id.comment);
     }
     TRY(e);
-    id.format = privkey_file_format(secret_bytes(&text));
+    id.format = privkey_file_format(text);
     *out = id;
     id = (struct identity){0};
     return ERR_NONE;
+}
+
+enum err identity_load_from(const char *path, const char *given, const char *prompt, struct identity *out)
+{
+    struct secret text CLEANUP(secret_clear) = {0};
+    TRY(private_read(path, &text));
+    return identity_of(secret_bytes(&text), given, prompt, out);
+}
+
+enum err identity_load_loose(const struct options *o, const char *prompt, struct identity *out)
+{
+    struct secret text CLEANUP(secret_clear) = {0};
+    TRY(file_read(o->file, KEY_FILE_MAX, false, &text, NULL));
+    return identity_of(secret_bytes(&text), o->passphrase, prompt, out);
 }
 
 enum err identity_load(const struct options *o, const char *given, const char *prompt, struct identity *out)
@@ -182,9 +194,9 @@ void passphrase_new(const char *prompt, const char *mismatch, bool again, struct
 
 void need_format(const struct options *o, const char *type, struct bytes passphrase)
 {
-    /* ed25519 keys are in OpenSSH's format whatever was asked for */
-    if (o->format != PRIVKEY_OPENSSH && passphrase.n && strcmp(type, "ssh-ed25519") != 0)
-        fatal("a passphrase with key file format %s is not available in this version", o->format == PRIVKEY_PEM ? "PEM" : "PKCS8");
+    bool plain = strncmp(type, "ssh-ed25519", 11) == 0 || strncmp(type, "ecdsa-sha2-", 11) == 0 || strcmp(type, "ssh-rsa") == 0;
+    if ((o->format == PRIVKEY_PPK || o->format == PRIVKEY_DROPBEAR) && !plain) fatal("keys of type %s have no form as %s", type, o->format_name);
+    if (o->format == PRIVKEY_DROPBEAR && passphrase.n) fatal("Dropbear's key files cannot have a passphrase");
 }
 
 enum err private_save(const struct options *o, const struct privkey *k, struct bytes passphrase, struct bytes comment,
@@ -216,11 +228,17 @@ void print_randomart(const struct options *o, const struct pubkey *k)
     printf("%.*s\n", (int)w.n, (const char *)w.p);
 }
 
+void show_fingerprint(const struct options *o, const struct pubkey *k, struct wr *out)
+{
+    if (o->bubblebabble) bubblebabble_write(out, pubkey_blob(pubkey_plain(k)));
+    else pubkey_fingerprint_write(out, k, o->hash);
+    if (wr_done(out) != ERR_NONE) fatal("fingerprint: %s", reason(wr_done(out)));
+}
+
 void print_fingerprint(const struct options *o, const struct pubkey *k, struct bytes comment)
 {
     struct wr w CLEANUP(wr_clear) = wr_heap(4096);
-    pubkey_fingerprint_write(&w, k, o->hash);
-    if (wr_done(&w) != ERR_NONE) fatal("fingerprint: %s", reason(wr_done(&w)));
+    show_fingerprint(o, k, &w);
     printf("%zu %.*s ", pubkey_bits(k), (int)w.n, (const char *)w.p);
     print_text(comment);
     printf(" (%s)\n", pubkey_short_name(k));

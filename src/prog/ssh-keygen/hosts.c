@@ -53,7 +53,7 @@ static void found_show_key(struct run *r, const struct known_hit *h)
     struct wr w CLEANUP(wr_clear) = wr_heap(4096);
     if (known_line_key(&h->line, &k) != ERR_NONE) return;
     wr_textf(&w, "%s %s ", r->o->host, pubkey_short_name(k));
-    fingerprint_write(&w, pubkey_blob(k), r->o->hash);
+    show_fingerprint(r->o, k, &w);
     if (h->line.comment.n) wr_u8(&w, ' ');
     wr_raw(&w, h->line.comment);
     if (wr_done(&w) != ERR_NONE) fatal("fingerprint: %s", reason(wr_done(&w)));

@@ -69,6 +69,8 @@ struct identity {
 void identity_drop(struct identity *id);
 /* Read o->file, ask for the passphrase where needed (given: -P or the like, else prompt). */
 MUST_USE enum err identity_load(const struct options *o, const char *given, const char *prompt, struct identity *out);
+/* The same of a file that others may read, as it comes from elsewhere. */
+MUST_USE enum err identity_load_loose(const struct options *o, const char *prompt, struct identity *out);
 MUST_USE enum err identity_load_from(const char *path, const char *given, const char *prompt, struct identity *out);
 /* The first key, plain or certificate, of a public key file, else of FILE.pub, else the clear half of a private key file. comment: the
  * line's, else the file's name. */
@@ -80,11 +82,15 @@ MUST_USE enum err private_read(const char *path, struct secret *out);
 /* A new passphrase, typed twice (each prompt once; `again`: until both are equal, else exit 1). */
 void passphrase_new(const char *prompt, const char *mismatch, bool again, struct secret *out);
 
-/* Stops when a key of this type cannot be written in the format that -m asked for. */
+/* -m: one of RFC4716, PKCS8, PEM, PPK, Dropbear; stops at others (convert.c). */
+void format_take(struct options *o, const char *name);
+/* Stops when a key of this type, or with a passphrase, cannot be written in the format that -m asked for. */
 void need_format(const struct options *o, const char *type, struct bytes passphrase);
 MUST_USE enum err private_save(const struct options *o, const struct privkey *k, struct bytes passphrase, struct bytes comment,
                                const char *path);
 MUST_USE enum err public_save(const struct pubkey *k, struct bytes comment, const char *path);
+/* The fingerprint as -E and -B ask for it. */
+void show_fingerprint(const struct options *o, const struct pubkey *k, struct wr *out);
 /* "size hash comment (type)", and the picture with -v. */
 void print_fingerprint(const struct options *o, const struct pubkey *k, struct bytes comment);
 void print_randomart(const struct options *o, const struct pubkey *k);
@@ -97,6 +103,8 @@ int job_print_public(struct options *o);
 int job_change_passphrase(struct options *o);
 int job_change_comment(struct options *o);
 int job_known_hosts(struct options *o);
+int job_export(struct options *o);
+int job_import(struct options *o);
 int job_certify(struct options *o);
 int job_show_cert(struct options *o);
 

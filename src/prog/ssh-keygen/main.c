@@ -6,7 +6,6 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -25,7 +24,10 @@ NORETURN void usage(void)
           "                   [-P old_passphrase] [-Z cipher]\n"
           "       ssh-keygen -y [-f input_keyfile]\n"
           "       ssh-keygen -c [-a rounds] [-C comment] [-f keyfile] [-P passphrase]\n"
+          "       ssh-keygen -i [-f input_keyfile] [-m key_format]\n"
+          "       ssh-keygen -e [-f input_keyfile] [-m key_format]\n"
           "       ssh-keygen -l [-v] [-E fingerprint_hash] [-f input_keyfile]\n"
+          "       ssh-keygen -B [-f input_keyfile]\n"
           "       ssh-keygen -F hostname [-lv] [-f known_hosts_file]\n"
           "       ssh-keygen -H [-f known_hosts_file]\n"
           "       ssh-keygen -R hostname [-f known_hosts_file]\n"
@@ -46,15 +48,6 @@ static uint64_t number(const char *text, uint64_t least, uint64_t most, const ch
     const char *wrong = e == ERR_FORMAT ? "invalid" : e != ERR_NONE || v > most ? "too large" : v < least ? "too small" : NULL;
     if (wrong) fatal("%s %s (%s)", fmt_before, text, wrong);
     return v;
-}
-
-static void take_format(struct options *o, const char *name)
-{
-    o->format_name = name;
-    if (strcasecmp(name, "RFC4716") == 0 || strcasecmp(name, "ssh2") == 0) return;
-    if (strcasecmp(name, "PKCS8") == 0) o->format = PRIVKEY_PKCS8;
-    else if (strcasecmp(name, "PEM") == 0) o->format = PRIVKEY_PEM;
-    else fatal("Unsupported conversion format \"%s\"", name);
 }
 
 static void take_file(struct options *o, const char *name)
@@ -108,7 +101,7 @@ static void take_option(struct options *o, int letter, const char *arg)
     case 'k': o->krl_make = true; break;
     case 'L': o->show_cert = true; break;
     case 'l': o->fingerprint = true; break;
-    case 'm': take_format(o, arg); break;
+    case 'm': format_take(o, arg); break;
     case 'M': o->moduli = arg; break;
     case 'N': o->new_passphrase = arg; break;
     case 'n': o->principals = arg; break;
@@ -181,7 +174,9 @@ static void harden(void)
 }
 
 static bool wants_hosts(const struct options *o) { return o->find_host || o->remove_host || o->hash_hosts; }
-static bool wants_fingerprint(const struct options *o) { return o->fingerprint; }
+static bool wants_fingerprint(const struct options *o) { return o->fingerprint || o->bubblebabble; }
+static bool wants_export(const struct options *o) { return o->export; }
+static bool wants_import(const struct options *o) { return o->import; }
 static bool wants_passphrase(const struct options *o) { return o->change_passphrase; }
 static bool wants_comment(const struct options *o) { return o->change_comment; }
 static bool wants_public(const struct options *o) { return o->print_public; }
@@ -192,14 +187,13 @@ static bool wants_new(const struct options *o) { (void)o; return true; }
 /* Jobs of OpenSSH's that are not built yet. */
 static bool wants_later(const struct options *o)
 {
-    return o->signature || o->krl_make || o->krl_query || o->dns_host || o->bubblebabble || o->pkcs11 || o->import ||
-           o->export || o->moduli || o->download;
+    return o->signature || o->krl_make || o->krl_query || o->dns_host || o->pkcs11 || o->moduli || o->download;
 }
 
 static int job_later(struct options *o)
 {
     (void)o;
-    fatal("ssh-keygen: revocation lists, signatures, conversions, tokens and moduli are not available in this version");
+    fatal("ssh-keygen: revocation lists, signatures, tokens and moduli are not available in this version");
 }
 
 /* In order: the first row that is wanted does its job. Rows that do not take arguments refuse them. */
@@ -213,6 +207,8 @@ static const struct job {
     {wants_later, job_later, true},
     {wants_hosts, job_known_hosts, false},
     {wants_fingerprint, job_fingerprint, false},
+    {wants_export, job_export, false},
+    {wants_import, job_import, false},
     {wants_passphrase, job_change_passphrase, false},
     {wants_comment, job_change_comment, false},
     {wants_public, job_print_public, false},

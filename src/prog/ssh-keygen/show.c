@@ -53,8 +53,9 @@ static struct pubkey *public_beside(const char *path, struct wr *comment)
 static bool comment_inside(const char *path, struct privkey **priv, struct wr *comment)
 {
     struct secret text CLEANUP(secret_clear) = {0};
-    return private_read(path, &text) == ERR_NONE && privkey_file_format(secret_bytes(&text)) == PRIVKEY_OPENSSH &&
-           privkey_file_parse(secret_bytes(&text), bytes_of(NULL, 0), priv, comment) == ERR_NONE;
+    if (private_read(path, &text) != ERR_NONE) return false;
+    enum privkey_format f = privkey_file_format(secret_bytes(&text));
+    return (f == PRIVKEY_OPENSSH || f == PRIVKEY_PPK) && privkey_file_parse(secret_bytes(&text), bytes_of(NULL, 0), priv, comment) == ERR_NONE;
 }
 
 static int fingerprint_private(const struct options *o, struct bytes text)
@@ -110,11 +111,21 @@ static bool fingerprint_line(const struct options *o, struct bytes line)
     return true;
 }
 
+/* A public key in a frame of its own (RFC 4716, PEM). */
+static bool fingerprint_framed(const struct options *o, struct bytes text)
+{
+    struct pubkey *k CLEANUP(pubkey_drop) = NULL;
+    struct wr comment CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
+    if (pubkey_file_format(text) == PUBKEY_LINE || pubkey_file_parse(text, &k, &comment) != ERR_NONE) return false;
+    print_fingerprint(o, k, comment.n ? wr_bytes(&comment) : NO_COMMENT);
+    return true;
+}
+
 static bool is_private_text(struct bytes text)
 {
     struct line_walk walk = {.rest = text};
     struct bytes first;
-    return line_next(&walk, &first) && first.n && memmem(first.p, first.n, "PRIVATE KEY", 11);
+    return privkey_file_is(text) || (line_next(&walk, &first) && first.n && memmem(first.p, first.n, "PRIVATE KEY", 11));
 }
 
 int job_fingerprint(struct options *o)
@@ -130,6 +141,7 @@ int job_fingerprint(struct options *o)
     if (e == ERR_SYSTEM) fatal("ssh-keygen: %s: %s", shown, reason(e));
     if (e != ERR_NONE) fatal("%s: %s", shown, reason(e));
     if (is_private_text(secret_bytes(&text))) return fingerprint_private(o, secret_bytes(&text));
+    if (fingerprint_framed(o, secret_bytes(&text))) return 0;
     walk.rest = secret_bytes(&text);
     while (line_next(&walk, &line)) any |= fingerprint_line(o, line);
     if (!any) fatal("%s is not a public key file.", shown);
