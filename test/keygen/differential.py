@@ -18,7 +18,7 @@ SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
 RANDOM = random.Random(SEED)
 TIMES = int(os.environ.get("TIMES") or (20 if os.environ.get("NACRE_LONG") else 1))
 CIPHERS = ("aes256-ctr aes192-ctr aes128-ctr aes256-cbc aes192-cbc aes128-cbc aes256-gcm@openssh.com aes128-gcm@openssh.com "
-           "chacha20-poly1305@openssh.com").split()
+           "chacha20-poly1305@openssh.com 3des-cbc").split()
 KINDS = [["-t", "ed25519"], ["-t", "ecdsa"], ["-t", "ecdsa", "-b", "384"], ["-t", "ecdsa", "-b", "521"], ["-t", "rsa", "-b", "1024"]]
 HOSTS = ["a", "b", "host.example", "10.0.0.1", "[a]:2222", "[::1]:22", "::1"]
 
@@ -96,7 +96,7 @@ def make_keys(pair, count):
 
 def show_keys(pair, names):
     for name in names:
-        for args in ["-l"], ["-lE", "md5"], ["-lE", "sha512"], ["-y"]:
+        for args in ["-l"], ["-lE", "md5"], ["-lE", "sha512"], ["-B"], ["-Bv"], ["-y"]:
             pair.run(*args, "-f", name)
         pair.run("-l", "-f", f"{name}.pub")
         with open(f"{pair.ours.folder}/{name}.pub", "rb") as f:
@@ -136,6 +136,8 @@ def other_formats(pair):
     for kind, form in itertools.product(KINDS, ["PEM", "PKCS8"]):
         for maker, other in (pair.ours, pair.theirs), (pair.theirs, pair.ours):
             pair.empty()
+            if (kind[1], form, maker) == ("ed25519", "PKCS8", pair.ours):
+                continue    # as OpenSSH 9.6 and later write them; test/formats has them
             same(maker.run("-q", *kind, "-m", form, "-N", "", "-C", "c", "-f", "k")[0], 0, "make")
             for name in "k", "k.pub":
                 shutil.copy2(f"{maker.folder}/{name}", f"{other.folder}/{name}")
@@ -153,6 +155,39 @@ def other_formats(pair):
             want, got = pair.theirs.run("-p", "-N", "", "-f", "k"), pair.ours.run("-p", "-N", "", "-f", "k")
             same(got, want, "-p to OpenSSH's format")
             pair.run("-y", "-f", "k", files=False)
+
+
+def conversions(pair):
+    """-e in each form of a private and of a public key, the same bytes; -i of them; what neither can."""
+    for kind in KINDS:
+        pair.empty()
+        make_keys_of(pair, kind, "k")
+        for form in [], ["-m", "RFC4716"], ["-m", "ssh2"], ["-m", "PKCS8"], ["-m", "pem"]:
+            if kind[1] == "ed25519" and form[-1:] in (["PKCS8"], ["pem"]):
+                continue    # OpenSSH has no such form of them
+            status, text, _ = pair.run("-e", *form, "-f", "k")
+            same(status, 0, "-e")
+            same(pair.run("-e", *form, "-f", "k.pub")[1], text, "-e of the public key")
+            pair.write("out", text)
+            if kind[1] == "rsa" or form[-1:] != ["pem"]:    # -e -m PEM writes another form than -i -m PEM reads
+                same(pair.run("-i", *form, "-f", "out")[0], 0, "-i")
+            pair.write("out", text.replace(b"\n", b"\r\n"))
+            if form[-1:] not in (["PKCS8"], ["pem"]):
+                same(pair.run("-X", *form, "-f", "out")[0], 0, "-X with CR LF")
+        pair.write("garbage", "garbage\n")
+        pair.write("empty", "")
+        for form in [], ["-m", "PKCS8"], ["-m", "PEM"]:
+            pair.run("-i", *form, "-f", "none")
+            pair.run("-e", *form, "-f", "none")
+        for form in ["-m", "PKCS8"], ["-m", "PEM"]:
+            pair.run("-i", *form, "-f", "garbage")
+            pair.run("-i", *form, "-f", "empty")
+
+
+def make_keys_of(pair, kind, name):
+    same(pair.theirs.run("-q", *kind, "-N", "", "-C", word(1), "-f", name)[0], 0, "make")
+    for name in name, f"{name}.pub":
+        shutil.copy2(f"{pair.theirs.folder}/{name}", f"{pair.ours.folder}/{name}")
 
 
 def random_hosts():
@@ -265,6 +300,9 @@ def main():
                 ciphers(pair, cipher)
         with tap.case("PEM and PKCS#8 keys of all types, both ways"):
             other_formats(pair)
+        with tap.case("-e and -i in each form, the same bytes and words"):
+            conversions(pair)
+        pair.empty()
         with tap.case(f"-F, -l -F, -R on {50 * TIMES} random known_hosts files"):
             find_and_remove(pair, publics, 50 * TIMES)
         with tap.case(f"-H on {10 * TIMES} random known_hosts files: each finds what the other hashed"):
