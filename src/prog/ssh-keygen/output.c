@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC */
+/* Files that are no secrets, at a place the user names: what stands there keeps its mode, and a device or pipe is written to, not replaced. */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "keygen.h"
+
+static enum err write_all(int fd, struct bytes b)
+{
+    while (b.n) {
+        ssize_t n = write(fd, b.p, b.n);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return ERR_SYSTEM;
+        b.p += n, b.n -= (size_t)n;
+    }
+    return ERR_NONE;
+}
+
+enum err output_save(const char *path, struct bytes content)
+{
+    struct stat st;
+    if (stat(path, &st) != 0) {
+        mode_t mask = umask(0);
+        umask(mask);
+        return atomic_file_write(path, content, 0666 & ~mask);
+    }
+    if (S_ISREG(st.st_mode)) return atomic_file_write(path, content, st.st_mode & 0777);
+    int fd = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0) return ERR_SYSTEM;
+    enum err e = write_all(fd, content);
+    int saved = errno;
+    if (close(fd) != 0 && e == ERR_NONE) return ERR_SYSTEM;
+    errno = saved;
+    return e;
+}
