@@ -34,7 +34,10 @@ NORETURN void usage(void)
           "       ssh-keygen -I certificate_identity -s ca_key [-hU] [-n principals]\n"
           "                  [-O option] [-V validity_interval] [-z serial_number] file ...\n"
           "       ssh-keygen -L [-f input_keyfile]\n"
+          "       ssh-keygen -r hostname [-g] [-f input_keyfile] [-O hashalg=name]\n"
           "       ssh-keygen -A [-a rounds] [-f prefix_path]\n"
+          "       ssh-keygen -k -f krl_file [-u] [-s ca_public] [-z version_number] file ...\n"
+          "       ssh-keygen -Q [-l] -f krl_file [file ...]\n"
           "       ssh-keygen -V\n",
           stderr);
     exit(1);
@@ -181,19 +184,22 @@ static bool wants_passphrase(const struct options *o) { return o->change_passphr
 static bool wants_comment(const struct options *o) { return o->change_comment; }
 static bool wants_public(const struct options *o) { return o->print_public; }
 static bool wants_host_keys(const struct options *o) { return o->host_keys; }
-static bool wants_certify(const struct options *o) { return o->ca_key && !o->signature && !o->krl_make && !o->krl_query; }
-static bool wants_show_cert(const struct options *o) { return o->show_cert && !o->signature && !o->krl_make && !o->krl_query; }
+static bool wants_krl(const struct options *o) { return o->krl_make && !o->signature; }
+static bool wants_krl_query(const struct options *o) { return o->krl_query && !o->signature; }
+static bool wants_dns(const struct options *o) { return o->dns_host && !o->signature; }
+static bool wants_certify(const struct options *o) { return o->ca_key && !o->signature; }
+static bool wants_show_cert(const struct options *o) { return o->show_cert && !o->signature; }
 static bool wants_new(const struct options *o) { (void)o; return true; }
 /* Jobs of OpenSSH's that are not built yet. */
 static bool wants_later(const struct options *o)
 {
-    return o->signature || o->krl_make || o->krl_query || o->dns_host || o->pkcs11 || o->moduli || o->download;
+    return o->signature || o->pkcs11 || o->moduli || o->download;
 }
 
 static int job_later(struct options *o)
 {
     (void)o;
-    fatal("ssh-keygen: revocation lists, signatures, tokens and moduli are not available in this version");
+    fatal("ssh-keygen: signatures, tokens and moduli are not available in this version");
 }
 
 /* In order: the first row that is wanted does its job. Rows that do not take arguments refuse them. */
@@ -202,6 +208,8 @@ static const struct job {
     int (*run)(struct options *o);
     bool takes_arguments;
 } jobs[] = {
+    {wants_krl, job_krl_make, true},
+    {wants_krl_query, job_krl_query, true},
     {wants_certify, job_certify, true},
     {wants_show_cert, job_show_cert, false},
     {wants_later, job_later, true},
@@ -212,6 +220,7 @@ static const struct job {
     {wants_passphrase, job_change_passphrase, false},
     {wants_comment, job_change_comment, false},
     {wants_public, job_print_public, false},
+    {wants_dns, job_dns, false},
     {wants_host_keys, job_host_keys, false},
     {wants_new, job_make, false},
 };
