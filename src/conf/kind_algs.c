@@ -145,7 +145,8 @@ static enum err algs_parse(struct line *l, const struct option *o, void *conf)
     TRY(option_need(l, &word));
     TRY(check_names(l, a, &ls, word));
     TRY(resolve(l, &ls, word, FIELD(conf, const char *, o->at)));
-    if (o->at2) *FIELD(conf, bool, o->at2) = true;
+    /* What only adds or takes away is not an order of the user's own. */
+    if (o->at2) *FIELD(conf, bool, o->at2) = word[0] != '+' && word[0] != '-';
     return ERR_NONE;
 }
 

@@ -2,7 +2,7 @@
 /* Key exchange messages of both roles, the exchange hash, the keys made from it (RFC 4253 7 and 8, RFC 4419, RFC 5656). */
 #include "impl.h"
 #include "base/text.h"
-#include "key/key.h"
+#include "key/cert.h"
 
 #include <stdio.h>
 
@@ -356,7 +356,7 @@ static enum err hostkey_verify(struct conn *c, struct bytes signature)
     struct pubkey *key CLEANUP(pubkey_drop) = NULL;
     const struct sig_alg *alg = sig_alg_find(k->hostkey_alg);
     if (!alg) return ERR_KEY_TYPE;
-    TRY(pubkey_parse(wr_bytes(&k->hostkey_blob), &key));
+    TRY(pubkey_parse_any(wr_bytes(&k->hostkey_blob), &key)); /* a certificate only under an algorithm for one, by its type */
     if (strcmp(pubkey_type(key), alg->key_type) != 0) return ERR_KEY_TYPE;
     struct bytes h = bytes_of(k->hash, k->alg->hash->len);
     return pubkey_verify_facts(key, alg, h, signature, NULL) == VERDICT_GOOD ? ERR_NONE : ERR_SIGNATURE;

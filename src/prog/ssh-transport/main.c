@@ -47,9 +47,9 @@ static void signals(void)
 }
 
 /* Is there anything left to do? A session that is over ends with its last byte written; a connection with its last channel. */
-static bool finished(const struct transport *t)
+static bool finished(struct transport *t)
 {
-    return t->over && t->channels == 0 && pump_drained(t->pump, t->chan);
+    return t->over && t->channels == 0 && pump_drained(t->pump, t->chan) && !hostkeys_pending(t, pump_now_us());
 }
 
 void wake_at(struct transport *t, uint64_t us)

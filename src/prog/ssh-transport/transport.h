@@ -65,6 +65,8 @@ struct transport {
     struct { uint32_t question, chan, timeout_s; } asked[ASKED_MAX];
     /* hostkeys-00@openssh.com */
     bool hostkeys_told;     /* the first one counts */
+    bool proofs_due;        /* the UI looks at them, or the server proves some: a session that is over waits, until: */
+    uint64_t proofs_until_us;
     bool prove_waits;       /* the UI wants us to stand still after CM_PROVED */
     /* server alive */
     uint64_t alive_us, alive_at;
@@ -108,6 +110,8 @@ enum { TAG_PTY = 1, TAG_COMMAND, TAG_ALIVE, TAG_PROVE, TAG_LISTEN = 0x10000 };
 MUST_USE enum err hostkeys_told(struct transport *t, const struct event *ev);
 MUST_USE enum err hostkeys_prove(struct transport *t, const struct cm_message *m);
 MUST_USE enum err hostkeys_proved(struct transport *t, bool ok, struct bytes sigs);
+/* All else is over: is there an update to wait for? */
+bool hostkeys_pending(struct transport *t, uint64_t now_us);
 
 /* One direction of a forward is over; with both, the channel closes (a session waits for the peer's CLOSE instead). */
 enum { HALF_OURS = 1, HALF_PEER = 2 };

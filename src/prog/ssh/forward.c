@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* -L and -R. Sockets are made here, where the user's rights are; the transport gets them connected. */
+/* -L, -R and the agent. Sockets are made here, where the user's rights are; the transport gets them connected. */
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -143,7 +143,7 @@ static struct dial {
     int fd;                     /* where the child answers; 0: free */
     pid_t pid;
     uint32_t id;                /* the transport's question */
-    const struct conf_forward *forward;
+    const struct conf_forward *forward;     /* NULL: to the agent */
 } dials[DIALS_MAX];
 
 static void forward_refuse(uint32_t id, uint32_t reason, const char *text)
@@ -157,7 +157,6 @@ static NORETURN void dial_child(const struct conf_forward *f, int answer)
     struct arrival a = {0};
     struct connected to = {.fd = -1};
     enum connect_stage stage;
-    const struct connect_plan plan = {.host = f->connect_host, .port = f->connect_port, .attempts = 1, .tos = -1};
     /* It ends with us, and holds nothing of ours: who reads our output waits for its end. */
     int null = open("/dev/null", O_RDWR);
     spawn_signals_default();
@@ -167,7 +166,12 @@ static NORETURN void dial_child(const struct conf_forward *f, int answer)
         (void)dup2(null, i);
     if (fds_close_except(&answer, 1) != ERR_NONE)
         _exit(1);
-    a.ok = connect_tcp(&plan, &stage, a.why, sizeof a.why, &to) == ERR_NONE;
+    if (f) {
+        const struct connect_plan plan = {.host = f->connect_host, .port = f->connect_port, .attempts = 1, .tos = -1};
+        a.ok = connect_tcp(&plan, &stage, a.why, sizeof a.why, &to) == ERR_NONE;
+    } else {
+        a.ok = agent_forward_connect(&to.fd) == ERR_NONE;
+    }
     _exit(message_send(answer, &a, sizeof a, &to.fd, (size_t)a.ok, true) != ERR_NONE);
 }
 
@@ -201,7 +205,10 @@ static void dial_done(struct dial *d)
     if (whole && a.ok && m.fd_count == 1) {
         link_send(CM_FORWARD_TO, &yes, m.fd, 1);
     } else {
-        say(CONF_LOG_INFO, "connect_to %.100s port %u: failed.", d->forward->connect_host, d->forward->connect_port);
+        if (d->forward)
+            say(CONF_LOG_INFO, "connect_to %.100s port %u: failed.", d->forward->connect_host, d->forward->connect_port);
+        else
+            debug1("client_request_agent: no connection to the agent");
         a.why[sizeof a.why - 1] = '\0';
         forward_refuse(d->id, 2, whole ? a.why : "failure");
     }
@@ -211,12 +218,28 @@ static void dial_done(struct dial *d)
     *d = (struct dial){0};
 }
 
+static void dial(uint32_t id, const struct conf_forward *f)
+{
+    size_t free_one = 0;
+    while (free_one < DIALS_MAX && dials[free_one].fd)
+        free_one++;
+    if (free_one == DIALS_MAX || !dial_start(&dials[free_one], id, f))
+        forward_refuse(id, 4, "too many connections on their way");
+}
+
+void forward_agent(const struct cm_agent_open *o)
+{
+    if (ui.conf->forward_agent)
+        dial(o->id, NULL);
+    else
+        forward_refuse(o->id, 1, "not requested");
+}
+
 /* Only what we asked for, and only to where the user said. */
 void forward_connect(const struct cm_forward_open *o)
 {
     const struct conf_forwards *r = &ui.conf->remote_forward;
     const struct conf_forward *f = NULL;
-    size_t free_one = 0;
     for (size_t i = 0; i < r->n && remote_ports; i++)
         if (remote_ports[i] && remote_ports[i] == o->port)
             f = &r->v[i];
@@ -225,10 +248,7 @@ void forward_connect(const struct cm_forward_open *o)
         forward_refuse(o->id, 1, "unknown listening port");
         return;
     }
-    while (free_one < DIALS_MAX && dials[free_one].fd)
-        free_one++;
-    if (free_one == DIALS_MAX || !dial_start(&dials[free_one], o->id, f))
-        forward_refuse(o->id, 4, "too many connections on their way");
+    dial(o->id, f);
 }
 
 /* ---- both ---- */

@@ -6,30 +6,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "key/known_hosts.h"
+#include "base/text.h"
+#include "look.h"
 #include "os/prompt.h"
-#include "ui.h"
 
 #define STARS "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@"
 #define NAMES_SHOWN 8
 
-struct look {
-    const struct pubkey *key;
-    const char *type;           /* "ED25519" */
-    char fingerprint[256];
-    const char *host, *address; /* lookup forms; address NULL: not to be checked */
-    struct hosts *files;
-    struct known_found found;
-};
+const char *place_name(const struct look *l, unsigned file)
+{
+    return file == FROM_COMMAND ? "KnownHostsCommand-HOSTNAME" : file == FROM_ADDRESS_COMMAND ? "KnownHostsCommand-ADDRESS" : l->files->path[file];
+}
 
-static enum fingerprint how(void)
+enum fingerprint fingerprint_how(void)
 {
     return ui.conf->fingerprint_hash == CONF_FP_MD5 ? FINGERPRINT_MD5 : FINGERPRINT_SHA256;
 }
 
 static void art(const struct look *l, struct wr *w)
 {
-    randomart_write(w, pubkey_blob(l->key), how(), l->key);
+    randomart_write(w, pubkey_blob(l->key), fingerprint_how(), l->key);
 }
 
 static NORETURN void refuse(void)
@@ -41,11 +37,21 @@ static NORETURN void refuse(void)
 
 /* ---- known ---- */
 
+/* Keys are learned only into the user's own files, by a key that the user put there. */
+void no_updates(const char *why)
+{
+    if (ui.conf->update_host_keys != CONF_NO)
+        debug2("%s: UpdateHostKeys is off", why);
+    ui.conf->update_host_keys = CONF_NO;
+}
+
 static void known(const struct look *l)
 {
     const struct known_ref *r = &l->found.same[0];
     debug1("Host '%.200s' is known and matches the %s host key.", l->host, l->type);
-    debug1("Found key in %s:%zu", l->files->path[r->file], r->line);
+    debug1("Found key in %s:%zu", place_name(l, r->file), r->line);
+    if (r->file >= l->files->user_n)
+        no_updates(place_name(l, r->file));
     if (l->address && !l->found.address_same && !l->found.address_other && strcmp(l->address, l->host) != 0) {
         if (hosts_add(l->address, NULL, l->key))
             say(CONF_LOG_INFO, "Warning: Permanently added the %s host key for IP address '%.128s' to the list of known hosts.",
@@ -61,7 +67,7 @@ static void known(const struct look *l)
 
 /* ---- revoked, changed ---- */
 
-static NORETURN void revoked(const struct look *l)
+NORETURN void revoked(const struct look *l)
 {
     say(CONF_LOG_ERROR, STARS);
     say(CONF_LOG_ERROR, "@       WARNING: REVOKED HOST KEY DETECTED!               @");
@@ -103,10 +109,8 @@ static void distrust(void)
     c->local_forward.n = c->remote_forward.n = c->dynamic_forward.n = 0;
 }
 
-static void changed(const struct look *l)
+static void warn_changed(const struct look *l)
 {
-    const struct known_found *f = &l->found;
-    const struct known_ref *r = f->changed_n ? &f->changed[0] : &f->other_type[0];
     say(CONF_LOG_ERROR, STARS);
     say(CONF_LOG_ERROR, "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @");
     say(CONF_LOG_ERROR, STARS);
@@ -115,9 +119,16 @@ static void changed(const struct look *l)
     say(CONF_LOG_ERROR, "It is also possible that a host key has just been changed.");
     say(CONF_LOG_ERROR, "The fingerprint for the %s key sent by the remote host is\n%s.", l->type, l->fingerprint);
     say(CONF_LOG_ERROR, "Please contact your system administrator.");
+}
+
+static void changed(const struct look *l)
+{
+    const struct known_found *f = &l->found;
+    const struct known_ref *r = f->changed_n ? &f->changed[0] : &f->other_type[0];
+    warn_changed(l);
     say(CONF_LOG_ERROR, "Add correct host key in %.100s to get rid of this message.",
-        l->files->user_n ? l->files->path[0] : l->files->path[r->file]);
-    say(CONF_LOG_ERROR, "Offending %s key in %s:%zu", short_type(r->type), l->files->path[r->file], r->line);
+        l->files->user_n ? l->files->path[0] : place_name(l, r->file));
+    say(CONF_LOG_ERROR, "Offending %s key in %s:%zu", short_type(r->type), place_name(l, r->file), r->line);
     if (ui.conf->strict_host_key_checking != SSH_STRICT_NO) {
         say(CONF_LOG_ERROR, "Host key for %.200s has changed and you have requested strict checking.", l->host);
         refuse();
@@ -138,7 +149,7 @@ static void other_names(const struct look *l, struct wr *w)
     wr_text(w, "This host key is known by the following other names/addresses:\n");
     for (size_t i = 0; i < shown; i++) {
         const struct known_ref *r = &f->elsewhere[i];
-        const char *path = l->files->path[r->file], *home = getenv("HOME");
+        const char *path = place_name(l, r->file), *home = getenv("HOME");
         bool in_home = home && *home && strncmp(path, home, strlen(home)) == 0 && path[strlen(home)] == '/';
         wr_textf(w, "    %s%s:%zu: %s\n", in_home ? "~" : "", in_home ? path + strlen(home) : path, r->line,
                  r->hashed ? "[hashed name]" : show(r->hosts));
@@ -194,23 +205,37 @@ static void ask_person(const struct look *l)
     wr_clear(&w);
 }
 
-/* A host on another port than 22 may be known by its bare name. */
+/* The name without its port: a host on another port than 22 may be known by that. NULL: not here. */
+const char *bare_name(void)
+{
+    static struct wr name;
+    if (ui.conf->host_key_alias || ui.conf->port == 22)
+        return NULL;
+    if (!name.n) {
+        name = wr_heap(KNOWN_HOST_MAX + 1);
+        known_host_write(&name, bytes_str(ui.conf->hostname), 0);
+        wr_u8(&name, 0);
+    }
+    return name.err ? NULL : (const char *)name.p;
+}
+
 static bool known_without_port(const struct look *l)
 {
     struct known_found found = {0};
-    struct wr name = wr_heap(KNOWN_HOST_MAX);
-    if (ui.conf->host_key_alias || ui.conf->port == 22)
+    const char *name = bare_name();
+    if (!name)
         return false;
     debug1("checking without port identifier");
-    known_host_write(&name, bytes_str(ui.conf->hostname), 0);
-    struct known_query q = {.host = wr_bytes(&name), .blob = pubkey_blob(l->key)};
-    for (size_t i = 0; i < l->files->n && name.err == ERR_NONE; i++)
+    struct known_query q = {.host = bytes_str(name), .blob = pubkey_blob(l->key)};
+    for (size_t i = 0; i < l->files->n; i++)
         known_search(secret_bytes(&l->files->text[i]), (unsigned)i, &q, &found);
-    wr_clear(&name);
     if (found.revoked_n)
         revoked(l);
-    if (found.same_n)
+    if (found.same_n) {
         debug1("found matching key w/out port");
+        if (found.same[0].file >= l->files->user_n)
+            no_updates(place_name(l, found.same[0].file));
+    }
     return found.same_n > 0;
 }
 
@@ -225,6 +250,8 @@ static void new_host(const struct look *l)
     }
     if (strict == SSH_STRICT_ASK)
         ask_person(l);
+    else
+        no_updates("a key nobody has looked at");
     const char *address = l->address && strcmp(l->address, l->host) != 0 && !l->found.address_same && !l->found.address_other
                           ? l->address : NULL;
     if (hosts_add(l->host, address, l->key))
@@ -243,21 +270,51 @@ static bool is_loopback(void)
            || (inet_pton(AF_INET6, ui.address, &six) == 1 && memcmp(&six, &in6addr_loopback, sizeof six) == 0);
 }
 
-static void judge(const struct pubkey *key)
+static void texts_search(struct look *l)
 {
-    struct look l = {.key = key, .type = pubkey_short_name(key), .host = hosts_name(), .files = hosts_read()};
+    struct known_query q = {.host = bytes_str(l->host), .address = bytes_str(l->address), .blob = pubkey_blob(l->key)};
+    for (size_t i = 0; i < l->files->n; i++)
+        known_search(secret_bytes(&l->files->text[i]), (unsigned)i, &q, &l->found);
+    q.address = (struct bytes){0};
+    known_search(secret_bytes(&l->command), FROM_COMMAND, &q, &l->found);
+    q.address = bytes_str(l->address);
+    q.host = (struct bytes){0};
+    known_search(secret_bytes(&l->address_command), FROM_ADDRESS_COMMAND, &q, &l->found);
+}
+
+static void look_end(struct look *l)
+{
+    secret_clear(&l->command);
+    secret_clear(&l->address_command);
+}
+
+/* Comes back only if the host is to be trusted. `shown`: the key or certificate it showed. */
+static void judge(const struct pubkey *shown)
+{
+    const struct cert *cert = pubkey_cert(shown);
+    CLEANUP(look_end) struct look l = {.key = pubkey_plain(shown), .host = hosts_name(), .files = hosts_read()};
     struct wr w = wr_span((struct span){(uint8_t *)l.fingerprint, sizeof l.fingerprint - 1});
-    fingerprint_write(&w, pubkey_blob(key), how());
-    debug1("Server host key: %s %s", pubkey_type(key), l.fingerprint);
+    l.type = pubkey_short_name(l.key);
+    fingerprint_write(&w, pubkey_blob(l.key), fingerprint_how());
+    if (cert)
+        certificate_show(&l, cert);
+    else
+        debug1("Server host key: %s %s", pubkey_type(l.key), l.fingerprint);
     if (ui.conf->no_host_authentication_for_localhost && !ui.proxied && is_loopback()) {
         debug1("Forcing accepting of host key for loopback/localhost.");
+        no_updates("localhost");
         return;
     }
-    if (ui.conf->check_host_ip && !ui.conf->host_key_alias && hosts_address() && !is_loopback())
+    if (ui.conf->host_key_alias || !hosts_address() || is_loopback())
+        ui.conf->check_host_ip = false;         /* for UpdateHostKeys, too */
+    if (ui.conf->check_host_ip)
         l.address = hosts_address();
-    struct known_query q = {.host = bytes_str(l.host), .address = bytes_str(l.address), .blob = pubkey_blob(key)};
-    for (size_t i = 0; i < l.files->n; i++)
-        known_search(secret_bytes(&l.files->text[i]), (unsigned)i, &q, &l.found);
+    hosts_command("HOSTNAME", l.host, shown, &l.command);
+    if (cert && certificate_trusted(&l, cert))
+        return;
+    if (l.address)
+        hosts_command("ADDRESS", l.address, shown, &l.address_command);
+    texts_search(&l);
     if (l.found.revoked_n)
         revoked(&l);
     else if (l.found.same_n)
@@ -288,10 +345,10 @@ void hostkey_check(const struct cm_hostkey *h)
     const struct sig_alg *alg = sig_alg_find(h->alg);
     bool offered = names_has(bytes_str(ui.conf->host_key_algorithms), h->alg);
     struct cm_hostkey_ok yes = {1};
-    if (!alg || !offered || h->hash.n < 32 || pubkey_parse(h->blob, &key) != ERR_NONE
+    if (!alg || !offered || h->hash.n < 32 || pubkey_parse_any(h->blob, &key) != ERR_NONE || strcmp(pubkey_type(key), alg->key_type) != 0
         || pubkey_verify_facts(key, alg, h->hash, h->sig, NULL) != VERDICT_GOOD)
         fatal("%s: signature incorrect", "Host key");
-    size_check(key);
+    size_check(pubkey_plain(key));
     if (ui.session_id_n > 0) {      /* a rekey: the same host, and the first hash stays the session id */
         if (!bytes_equal(h->blob, secret_bytes(&ui.hostkey)))
             judge(key);
@@ -303,6 +360,7 @@ void hostkey_check(const struct cm_hostkey *h)
         ui.state = CM_AT_AUTH;
         if (secret_copy(&ui.hostkey, h->blob) != ERR_NONE || secret_copy(&ui.hostkey_sig, h->sig) != ERR_NONE)
             fatal("out of memory");
+        agent_forward_plan();
         auth_prepare();             /* ahead of the answer: it leaves in one flight with NEWKEYS */
     }
     link_send(CM_HOSTKEY_OK, &yes, NULL, 0);

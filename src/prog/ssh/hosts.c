@@ -5,14 +5,16 @@
 #include <stdlib.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/text.h"
+#include "conf/parse.h"
 #include "crypto/sign.h"
 #include "key/known_hosts.h"
 #include "os/atomic_file.h"
+#include "os/spawn.h"
 #include "ui.h"
-
-#define HOST_FILE_MAX (64U << 20)
 
 static struct hosts hosts;
 
@@ -34,6 +36,121 @@ static void files_read(const struct conf_texts *list)
     }
 }
 
+/* ---- KnownHostsCommand ---- */
+
+/* Whose tokens depend on the moment (ssh_config(5) TOKENS). */
+static struct tokens command_tokens(const char *why, const char *name, const struct pubkey *key)
+{
+    static char fingerprint[256], base64[4 * PUBKEY_BLOB_MAX / 3 + 8];
+    struct tokens t = ui.tokens;
+    struct wr fp = wr_span((struct span){(uint8_t *)fingerprint, sizeof fingerprint - 1});
+    struct wr text = wr_span((struct span){(uint8_t *)base64, sizeof base64 - 1});
+    memset(fingerprint, 0, sizeof fingerprint);
+    memset(base64, 0, sizeof base64);
+    if (key) {
+        fingerprint_write(&fp, pubkey_blob(key), ui.conf->fingerprint_hash == CONF_FP_MD5 ? FINGERPRINT_MD5 : FINGERPRINT_SHA256);
+        base64_write(&text, pubkey_blob(key));
+    }
+    t.t['H'] = name;
+    t.t['I'] = why;
+    t.t['t'] = key ? pubkey_type(key) : "NONE";
+    t.t['f'] = key ? fingerprint : "NONE";
+    t.t['K'] = key ? base64 : "NONE";
+    return t;
+}
+
+/* The words of the option, expanded one by one, so that no value of a token can become a word of its own. */
+static bool command_words(const struct tokens *t, struct wr *room, char **argv, size_t cap)
+{
+    CLEANUP(wr_clear) struct wr words = wr_heap(65536);
+    size_t count, at = 0;
+    if (conf_split(bytes_str(ui.conf->known_hosts_command), false, &words, &count) != ERR_NONE || count == 0 || count >= cap)
+        return false;
+    size_t starts[64];
+    for (size_t i = 0; i < count; i++) {
+        const char *bad = NULL, *word = (const char *)words.p + at;
+        starts[i] = room->n;
+        if (token_expand(word, token_set_known_hosts_command, t, i ? TOKEN_ENV : 0, ui.world, room, &bad) != ERR_NONE)
+            fatal("KnownHostsCommand: %s", bad ? bad : "cannot be expanded");
+        wr_u8(room, 0);
+        at += strlen(word) + 1;
+    }
+    if (wr_done(room) != ERR_NONE)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        argv[i] = (char *)room->p + starts[i];
+    argv[count] = NULL;
+    return true;
+}
+
+struct command_run {
+    char **argv;
+    int out;
+};
+
+static int command_child(void *arg)
+{
+    const struct command_run *r = arg;
+    int keep[] = {-1, r->out, STDERR_FILENO};
+    spawn_signals_default();
+    if (spawn_keep_fds(keep, 3) != ERR_NONE)
+        return 127;
+    execv(r->argv[0], r->argv);
+    return 127;
+}
+
+static bool output_read(int fd, struct secret *out)
+{
+    struct wr w = wr_heap(HOST_FILE_MAX);
+    uint8_t part[16384];
+    ssize_t n;
+    while ((n = read(fd, part, sizeof part)) != 0) {
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            break;
+        wr_raw(&w, bytes_of(part, (size_t)n));
+    }
+    bool ok = n == 0 && wr_done(&w) == ERR_NONE && secret_copy(out, wr_bytes(&w)) == ERR_NONE;
+    wr_clear(&w);
+    return ok;
+}
+
+/* A command that fails ends the connection: what it did not say could be that a key is revoked. */
+void hosts_command(const char *why, const char *name, const struct pubkey *key, struct secret *out)
+{
+    CLEANUP(wr_clear) struct wr room = wr_heap(1 << 20);
+    char *argv[64];
+    int ends[2], status;
+    pid_t pid;
+    secret_clear(out);
+    if (!ui.conf->known_hosts_command)
+        return;
+    struct tokens t = command_tokens(why, name, key);
+    if (!command_words(&t, &room, argv, COUNT_OF(argv)))
+        fatal("KnownHostsCommand \"%s\" contains invalid quotes or is too long", ui.conf->known_hosts_command);
+    if (argv[0][0] != '/')
+        fatal("KnownHostsCommand path is not absolute");
+    debug2("KnownHostsCommand-%s: %s", why, argv[0]);
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        fatal("pipe: %m");
+    struct command_run r = {argv, ends[1]};
+    if (spawn_call(command_child, &r, &pid) != ERR_NONE)
+        fatal("fork: %m");
+    close(ends[1]);
+    bool whole = output_read(ends[0], out);
+    close(ends[0]);
+    if (child_wait(pid, &status) != ERR_NONE || !whole || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        if (WIFSIGNALED(status))
+            say(CONF_LOG_ERROR, "KnownHostsCommand %s killed by signal %d", argv[0], WTERMSIG(status));
+        else
+            say(CONF_LOG_ERROR, "KnownHostsCommand %s failed, status %d", argv[0], WEXITSTATUS(status));
+        fatal("KnownHostsCommand failed");
+    }
+}
+
+/* ---- the files ---- */
+
 struct hosts *hosts_read(void)
 {
     static bool done;
@@ -42,6 +159,17 @@ struct hosts *hosts_read(void)
         files_read(&ui.conf->user_known_hosts_file);
         hosts.user_n = hosts.n;
         files_read(&ui.conf->global_known_hosts_file);
+    }
+    return &hosts;
+}
+
+struct hosts *hosts_reread(void)
+{
+    hosts_read();
+    for (size_t i = 0; i < hosts.user_n; i++) {
+        secret_clear(&hosts.text[i]);
+        if (file_read(hosts.path[i], HOST_FILE_MAX, false, &hosts.text[i], NULL) != ERR_NONE)
+            debug1("load_hostkeys: fopen %s: %s", hosts.path[i], strerror(errno));
     }
     return &hosts;
 }
@@ -78,19 +206,42 @@ const char *hosts_address(void)
 
 /* ---- which algorithms to ask for first ---- */
 
-/* Does known_hosts have a key of this type for the host? */
-static bool type_known(struct bytes type)
+#define TYPES_MAX 32
+
+/* What is known of this host, from one walk over all lines: hashed names cost time. */
+static struct {
+    struct secret output;               /* of KnownHostsCommand */
+    struct bytes types[TYPES_MAX];      /* views into the texts */
+    size_t n;
+    bool authority;                     /* some @cert-authority line speaks of it */
+} order;
+
+static bool known(struct bytes type)
 {
-    struct hosts *h = hosts_read();
-    struct known_query q = {.host = bytes_str(hosts_name())};
-    for (size_t i = 0; i < h->n; i++) {
-        struct line_walk walk = {.rest = secret_bytes(&h->text[i])};
-        struct known_hit hit;
-        while (known_next(&walk, &q, &hit))
-            if (hit.err == ERR_NONE && hit.host && hit.line.marker == KNOWN_PLAIN && bytes_equal(hit.line.type, type))
-                return true;
-    }
+    for (size_t i = 0; i < order.n; i++)
+        if (bytes_equal(order.types[i], type))
+            return true;
     return false;
+}
+
+static void text_look(struct bytes text)
+{
+    struct known_query q = {.host = bytes_str(hosts_name())};
+    struct line_walk walk = {.rest = text};
+    struct known_hit hit;
+    while (known_next(&walk, &q, &hit)) {
+        if (hit.err != ERR_NONE || !hit.host)
+            continue;
+        order.authority |= hit.line.marker == KNOWN_CA;
+        if (hit.line.marker == KNOWN_PLAIN && order.n < TYPES_MAX && !known(hit.line.type))
+            order.types[order.n++] = hit.line.type;
+    }
+}
+
+/* The type of the key itself, of certificates too. */
+static struct bytes plain_type(const struct sig_alg *alg)
+{
+    return bytes_str(sig_alg_plain(alg)->key_type);
 }
 
 static void algs_add(struct wr *out, struct bytes name)
@@ -100,21 +251,19 @@ static void algs_add(struct wr *out, struct bytes name)
     wr_raw(out, name);
 }
 
-/* Host certificates are not asked for: what would check them is not built. */
-static const struct sig_alg *plain_alg(struct bytes name)
+static bool preferred(const struct sig_alg *alg)
 {
-    const struct sig_alg *alg = sig_alg_find(name);
-    return alg && !sig_alg_is_cert(alg) ? alg : NULL;
+    return (sig_alg_is_cert(alg) && order.authority) || known(plain_type(alg));
 }
 
-/* Those names of the list that we build and whose key type is known (or not) for this host. */
-static void algs_pass(struct wr *out, bool any, bool known)
+/* Those names of the list that we build: all, or only those (not) preferred. */
+static void algs_pass(struct wr *out, bool all, bool first)
 {
     size_t at = 0;
     struct bytes name;
     while (names_next(bytes_str(ui.conf->host_key_algorithms), &at, &name)) {
-        const struct sig_alg *alg = plain_alg(name);
-        if (alg && (any || type_known(bytes_str(alg->key_type)) == known))
+        const struct sig_alg *alg = sig_alg_find(name);
+        if (alg && (all || preferred(alg) == first))
             algs_add(out, name);
     }
 }
@@ -125,8 +274,15 @@ void hosts_order_algs(struct wr *out)
     struct bytes first;
     const struct sig_alg *best = NULL;
     while (!best && names_next(bytes_str(ui.conf->host_key_algorithms), &at, &first))
-        best = plain_alg(first);
-    if (ui.conf->host_key_algorithms_set || !best || type_known(bytes_str(best->key_type))) {
+        best = sig_alg_find(first);
+    if (!ui.conf->host_key_algorithms_set) {
+        struct hosts *h = hosts_read();
+        hosts_command("ORDER", hosts_name(), NULL, &order.output);
+        for (size_t i = 0; i < h->n; i++)
+            text_look(secret_bytes(&h->text[i]));
+        text_look(secret_bytes(&order.output));
+    }
+    if (ui.conf->host_key_algorithms_set || !best || known(plain_type(best))) {
         algs_pass(out, true, true);     /* as it is: the list tells an observer nothing about what we know (CVE-2020-14145) */
         return;
     }
@@ -150,7 +306,7 @@ static bool folder_make(const char *path)
     return true;
 }
 
-static void host_text(struct wr *w, const char *host)
+void hosts_text(struct wr *w, const char *host)
 {
     if (!ui.conf->hash_known_hosts)
         wr_text(w, host);
@@ -162,7 +318,7 @@ static bool line_append(const char *path, const char *names, const struct pubkey
 {
     struct wr w = wr_heap(KNOWN_LINE_MAX), hosts_part = wr_heap(KNOWN_LINE_MAX);
     struct secret *text = &hosts.text[0];
-    host_text(&hosts_part, names);
+    hosts_text(&hosts_part, names);
     if (text->n > 0 && text->p[text->n - 1] != '\n')
         wr_u8(&w, '\n');        /* the last line had no end; ours must not join it */
     bool ok = hosts_part.err == ERR_NONE && known_line_write(&w, KNOWN_PLAIN, wr_bytes(&hosts_part), key, bytes_str("")) == ERR_NONE

@@ -28,26 +28,12 @@ static struct identity *add(struct pubkey *pub, char *path)
 
 /* ---- the agent ---- */
 
-/* The socket: IdentityAgent ("none", a path, $NAME or SSH_AUTH_SOCK), else the environment's. */
 static bool agent_open(void)
 {
-    const char *how = ui.conf->identity_agent, *path;
-    struct wr w = wr_heap(4096);
-    if (!how || strcmp(how, "SSH_AUTH_SOCK") == 0) {
-        path = getenv("SSH_AUTH_SOCK");
-    } else if (strcmp(how, "none") == 0) {
-        path = NULL;
-    } else if (*how == '$' && how[1] != '{') {
-        path = getenv(how + 1);
-    } else {
-        bool ok = ssh_conf_path(ui.conf, ui.world, &ui.tokens, how, &w) == ERR_NONE;
-        wr_u8(&w, 0);
-        path = ok && w.err == ERR_NONE ? (const char *)w.p : NULL;
-    }
-    bool ok = path && *path && agent_connect(path, &agent_fd) == ERR_NONE;
-    if (path && *path && !ok)
+    const char *path = agent_path();
+    bool ok = path && agent_connect(path, &agent_fd) == ERR_NONE;
+    if (path && !ok)
         debug1("get_agent_identities: ssh_get_authentication_socket: %s", strerror(errno));
-    wr_clear(&w);
     return ok;
 }
 
@@ -66,16 +52,6 @@ static void agent_keys(void)
         if (pubkey_parse(k.blob, &pub) == ERR_NONE)     /* kinds we do not know are left out */
             add(pub, strdup(show(k.comment)))->from_agent = true;
     }
-}
-
-/* Tell the agent which host this connection serves, so that keys restricted to destinations are listed and can be used. Its answer
- * does not matter. */
-static void agent_bind(void)
-{
-    CLEANUP(wr_clear) struct wr w = wr_heap(65536);
-    agent_bind_write(&w, secret_bytes(&ui.hostkey), bytes_of(ui.session_id, ui.session_id_n), secret_bytes(&ui.hostkey_sig), false);
-    if (w.err != ERR_NONE || agent_command(agent_fd, wr_bytes(&w)) != ERR_NONE)
-        debug1("get_agent_identities: the agent does not take part");
 }
 
 /* ---- files ---- */
@@ -198,7 +174,7 @@ struct identity *identities_load(void)
     list = NULL;
     list_end = &list;
     if (agent_open()) {
-        agent_bind();
+        agent_bind(agent_fd, false);
         agent_keys();
     }
     ordered = in_order(list, files);    /* which takes both */

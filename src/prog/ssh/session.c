@@ -222,6 +222,17 @@ static void send_size(void)
     link_send(CM_WINCH, &w, NULL, 0);
 }
 
+void session_terminal(bool raw)
+{
+    static bool was;
+    if (!raw)
+        was = tty_is_raw();
+    if (!raw)
+        tty_restore();
+    else if (was && tty_raw(tty_fd) != ERR_NONE)
+        debug1("tcsetattr: %m");
+}
+
 static void suspend(void)
 {
     struct cm_none none = {0};
@@ -301,7 +312,9 @@ static void event(const struct cm_message *m)
     case CM_SUSPEND: suspend(); break;
     case CM_LISTENING: forward_listening(&m->u.listening); break;
     case CM_FORWARD_OPEN: forward_connect(&m->u.forward_open); break;
-    case CM_HOSTKEYS: break;            /* UpdateHostKeys comes later */
+    case CM_AGENT_OPEN: forward_agent(&m->u.agent_open); break;
+    case CM_HOSTKEYS: update_told(&m->u.hostkeys); break;
+    case CM_PROVED: update_proved(&m->u.proved); break;
     case CM_END: finish(&m->u.end);
     default: auth_event(m); break;      /* a rekey */
     }

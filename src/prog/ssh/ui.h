@@ -8,6 +8,9 @@
  *   reach.c     connecting: TCP or ProxyCommand
  *   hosts.c     known_hosts files: reading, ordering algorithms, adding lines
  *   hostkey.c   is this the host we think it is?
+ *   hostcert.c  its certificate
+ *   update.c    UpdateHostKeys: the host's further keys
+ *   agent.c     agent forwarding
  *   keys.c      identities: files and agent; signing
  *   auth.c      the methods, in order
  *   session.c   what happens after login: terminal, signals, exit status
@@ -27,6 +30,7 @@
 
 #define EXIT_OWN_ERROR 255
 #define HOST_FILES_MAX 32
+#define HOST_FILE_MAX (64U << 20)
 
 struct ui {
     struct ssh_conf *conf;
@@ -107,17 +111,27 @@ struct hosts {                  /* files and their texts */
     size_t n, user_n;           /* the user's come first */
 };
 struct hosts *hosts_read(void);
+struct hosts *hosts_reread(void);   /* the user's files again, as they are now */
 /* The host name that is looked up, as known_hosts has it: alias or name, with [..]:port. */
 const char *hosts_name(void);
 /* The address's form, NULL where CheckHostIP does not apply. */
 const char *hosts_address(void);
-/* HostKeyAlgorithms with those first for which known_hosts has keys of this host (unless the user chose). */
+/* HostKeyAlgorithms with those first for which known_hosts has keys of this host or, for certificates, an authority (unless the user
+ * chose, or the best of them is among those: then the list is as it is and tells an observer nothing). */
 void hosts_order_algs(struct wr *out);
-/* Append a line; what is written is hashed if HashKnownHosts. */
+/* Output of KnownHostsCommand for `why` (ORDER, HOSTNAME, ADDRESS); empty where there is none. Leaves when it fails. key NULL: none yet. */
+void hosts_command(const char *why, const char *name, const struct pubkey *key, struct secret *out);
+/* A name as a new line has it: hashed if HashKnownHosts. */
+void hosts_text(struct wr *w, const char *host);
+/* Append a line. */
 MUST_USE bool hosts_add(const char *host, const char *address, const struct pubkey *key);
 
 /* hostkey.c: answers CM_HOSTKEY. Leaves if the host is not the one. */
 void hostkey_check(const struct cm_hostkey *h);
+
+/* update.c: the server named its keys; it proved those that were asked for. */
+void update_told(const struct cm_hostkeys *h);
+void update_proved(const struct cm_proved *p);
 
 /* keys.c */
 struct identity {
@@ -136,6 +150,17 @@ const struct sig_alg *identity_alg(const struct identity *id, struct bytes serve
 bool identity_open(struct identity *id);
 MUST_USE enum err identity_sign(struct identity *id, const struct sig_alg *alg, struct bytes msg, struct wr *out);
 
+/* agent.c: our agent's socket; NULL: none */
+const char *agent_path(void);
+/* Tell the agent which host this connection serves, so that keys restricted to destinations are listed and can be used. Its answer does not
+ * matter: agents other than OpenSSH's and ours know nothing of it. */
+void agent_bind(int fd, bool forwarding);
+/* Ask for forwarding, if it is wanted and there is an agent; the server opens a connection to it. */
+void agent_forward_plan(void);
+bool agent_forward_wanted(void);
+/* In a child of its own: connect, and tell the agent whom it serves. */
+MUST_USE enum err agent_forward_connect(int *out);
+
 /* auth.c */
 void auth_prepare(void);        /* the first try, sent ahead of the answer to the host key */
 void auth_run(void);            /* until CM_AUTH_DONE */
@@ -144,6 +169,7 @@ void auth_event(const struct cm_message *m);    /* messages of the login, and of
 /* session.c */
 void session_plan(void);        /* CM_SESSION, before login */
 NORETURN void session_run(void);
+void session_terminal(bool raw);    /* false: lend it to a question */
 NORETURN void failed(const struct cm_failed *f);
 
 /* forward.c */
@@ -153,6 +179,7 @@ size_t forward_fds(int fds[FORWARD_FDS_MAX]);   /* to poll: listeners, and conne
 void forward_ready(int fd);
 void forward_listening(const struct cm_listening *l);
 void forward_connect(const struct cm_forward_open *f);
+void forward_agent(const struct cm_agent_open *o);
 bool forward_wanted(void);
 
 #endif

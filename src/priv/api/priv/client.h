@@ -86,8 +86,9 @@ struct cm_forward_to { uint32_t id, ok, reason; struct bytes text; };
 
 /* UI: ask for agent forwarding with the session; only then CM_AGENT_OPEN may come. Sent between the host's proof and the session. */
 struct cm_agent { uint32_t timeout_s; };        /* ChannelTimeout agent-connection */
-/* UI: let the server prove that it owns these keys (packed strings; empty: nothing is asked). The answer is CM_PROVED; with `wait` the
- * transport then stands still until CM_RESUME, so that a person can answer at the terminal. */
+/* UI: answer to CM_HOSTKEYS: let the server prove that it owns these keys (packed strings; empty: nothing to prove). CM_PROVED tells the
+ * outcome, unless neither keys nor `wait` are set; with `wait` the transport then stands still until CM_RESUME, so that a person can
+ * answer at the terminal. Until then a session that is over waits for a moment. */
 struct cm_prove { uint32_t wait; struct bytes keys; };
 
 struct cm_ready { uint32_t jail; };             /* what the jail has: bits of enum cm_jail */
