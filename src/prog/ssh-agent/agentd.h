@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: ISC */
+/* What the parts of ssh-agent share. */
+#ifndef SSH_AGENT_AGENTD_H
+#define SSH_AGENT_AGENTD_H
+
+#include <sys/types.h>
+
+#include "agent/server.h"
+#include "key/key.h"
+
+/* ---- where it listens (place.c) ---- */
+
+struct place {
+    char path[108];                 /* of the socket, as large as sun_path */
+    char folder[108];               /* made for it and to be removed with it; empty: none */
+};
+enum place_kind { PLACE_HOME, PLACE_TMP, PLACE_GIVEN, PLACE_LOGIN };
+/* Choose the path; make the folders that it needs. Errors are said on stderr. False: no. */
+bool place_choose(enum place_kind kind, const char *given, struct place *out);
+/* A socket listening there, mode 0600, close-on-exec and non-blocking. -1: said why. */
+int place_listen(const struct place *p);
+void place_remove(const struct place *p);
+/* Remove sockets in ~/.ssh/agent that nobody listens to: older than an hour, of this host or (every_host) of any. */
+void place_clean(bool every_host);
+/* Who listens at path, if it is this user's: its process number; 0: nobody does. */
+pid_t place_listener(const char *path);
+/* The descriptor of the lock under which the agent of this login is looked for and made; -1: said why. */
+int place_lock(void);
+
+/* ---- serving (serve.c) ---- */
+
+struct serve {
+    struct agent_setup setup;
+    const struct place *place;
+    int listener;
+    int parent;                     /* pidfd: the agent ends with that process; -1: with none */
+    bool interruptible;             /* SIGINT ends it (-d, -D) */
+    enum fingerprint hash;
+};
+/* Serves until a signal or the parent's end; removes the socket. The exit status. */
+int serve(const struct serve *s);
+
+/* ---- asking a person (ask.c) ---- */
+
+/* What is to be confirmed, in lines; text from elsewhere is escaped. */
+void ask_text_write(struct wr *w, const struct agent_question *q, enum fingerprint hash);
+
+/* An askpass program at work. */
+struct ask {
+    pid_t pid;                      /* 0: none */
+    int pidfd, pipe;
+    char said[64];
+    size_t said_n;
+};
+/* Start it; ERR_NOT_FOUND: nobody can be asked. */
+MUST_USE enum err ask_start(const char *text, struct ask *out);
+/* Read what it says; true when it ended: *yes. */
+bool ask_turn(struct ask *a, bool *yes);
+/* End it. */
+void ask_stop(struct ask *a);
+
+#endif
