@@ -79,6 +79,8 @@ OTHERS = [
     Part("keygen-failures", "each allocation, write, rename, link, fsync of ssh-keygen fails or kills", "{n} calls", strict("keygen-failures"),
          r"\d+(?= calls)"),
     Part("keygen-differential", "ssh-keygen beside OpenSSH's, 20 times the cases", "{n} comparisons", strict("keygen-differential")),
+    Part("certs", "certificates of either ssh-keygen shown by both; an independent checker, 20 times the cases", "{n} listings",
+         strict("cert-listing") + strict("cert-checker"), r"\d+(?= listings)"),
     Part("wycheproof", "Wycheproof for each primitive exposed, ML-KEM's second end", "{n} cases",
          strict("wycheproof") + strict("key-wycheproof") + strict("pq-interop"), r"\d+(?= (?:cases|signatures))"),
     Part("procmap", "process map as root, as root without SYS_ADMIN, as a user; a face that speaks out of turn", "golden table",

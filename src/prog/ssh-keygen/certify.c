@@ -175,10 +175,10 @@ int job_certify(struct options *o)
     certify_options(o, &c);
     principals_parse(o->principals, &c);
     authority_find(o, &a);
-    if (c.principals_n == 0 && !o->quiet) say("WARNING: without principals (-n) nobody accepts a certificate.");
     for (int i = 0; i < o->rest_n; i++) {
         certify_one(o, &c, &a, o->rest[i]);
         if (c.serial_steps) c.serial++;
     }
+    if (c.principals_n == 0 && !o->quiet) say("WARNING: without principals (-n) nobody accepts a certificate.");
     return 0;
 }
