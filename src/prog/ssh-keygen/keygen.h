@@ -108,6 +108,7 @@ int job_change_comment(struct options *o);
 int job_known_hosts(struct options *o);
 int job_export(struct options *o);
 int job_import(struct options *o);
+int job_moduli(struct options *o);
 int job_certify(struct options *o);
 int job_show_cert(struct options *o);
 int job_krl_make(struct options *o);

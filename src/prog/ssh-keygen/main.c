@@ -35,6 +35,8 @@ NORETURN void usage(void)
           "                  [-O option] [-V validity_interval] [-z serial_number] file ...\n"
           "       ssh-keygen -L [-f input_keyfile]\n"
           "       ssh-keygen -r hostname [-g] [-f input_keyfile] [-O hashalg=name]\n"
+          "       ssh-keygen -M generate [-O option] output_file\n"
+          "       ssh-keygen -M screen [-f input_file] [-O option] output_file\n"
           "       ssh-keygen -A [-a rounds] [-f prefix_path]\n"
           "       ssh-keygen -k -f krl_file [-u] [-s ca_public] [-z version_number] file ...\n"
           "       ssh-keygen -Q [-l] -f krl_file [file ...]\n"
@@ -179,6 +181,7 @@ static void harden(void)
 static bool wants_hosts(const struct options *o) { return o->find_host || o->remove_host || o->hash_hosts; }
 static bool wants_fingerprint(const struct options *o) { return o->fingerprint || o->bubblebabble; }
 static bool wants_export(const struct options *o) { return o->export; }
+static bool wants_moduli(const struct options *o) { return o->moduli; }
 static bool wants_import(const struct options *o) { return o->import; }
 static bool wants_passphrase(const struct options *o) { return o->change_passphrase; }
 static bool wants_comment(const struct options *o) { return o->change_comment; }
@@ -193,13 +196,13 @@ static bool wants_new(const struct options *o) { (void)o; return true; }
 /* Jobs of OpenSSH's that are not built yet. */
 static bool wants_later(const struct options *o)
 {
-    return o->signature || o->pkcs11 || o->moduli || o->download;
+    return o->signature || o->pkcs11 || o->download;
 }
 
 static int job_later(struct options *o)
 {
     (void)o;
-    fatal("ssh-keygen: signatures, tokens and moduli are not available in this version");
+    fatal("ssh-keygen: signatures and tokens are not available in this version");
 }
 
 /* In order: the first row that is wanted does its job. Rows that do not take arguments refuse them. */
@@ -212,6 +215,7 @@ static const struct job {
     {wants_krl_query, job_krl_query, true},
     {wants_certify, job_certify, true},
     {wants_show_cert, job_show_cert, false},
+    {wants_moduli, job_moduli, true},
     {wants_later, job_later, true},
     {wants_hosts, job_known_hosts, false},
     {wants_fingerprint, job_fingerprint, false},
