@@ -50,6 +50,7 @@ struct flow {
     struct source source[2];
     bool held;                      /* sources are read by pump_pull() only */
     uint64_t active_us;             /* when bytes of it moved last, either way */
+    uint64_t drained_us;            /* when its sinks took something last */
     pump_filter *filter;
     void *filter_ctx;
 };

@@ -44,7 +44,7 @@ MUST_USE static enum err poll_room(struct pump *p)
 static void poll_add_conn(struct pump *p)
 {
     const struct poll_who who = {.what = POLL_CONN};
-    bool in = !p->in_ended && !p->in_ready && (conn_wants(p->conn) & WANT_READ);
+    bool in = !p->in_ended && !p->in_ready && !pump_pause_us(p) && (conn_wants(p->conn) & WANT_READ);
     bool out = p->out_blocked && conn_output_peek(p->conn).n;
     bool both = in && out && p->fd_in == p->fd_out;
     if (in) poll_add(p, p->fd_in, both ? POLLIN | POLLOUT : POLLIN, who);
@@ -119,6 +119,8 @@ enum err wait_all(struct pump *p, uint64_t now_us, bool wait, const void *mask, 
 {
     TRY(poll_build(p, true));
     uint64_t until = min_u64(conn_deadline(p->conn), p->alarm_us);
+    uint64_t pause = pump_pause_us(p);
+    if (pause) until = min_u64(until, pause);
     if (!p->trimmed) until = min_u64(until, now_us + TRIM_AFTER_US);
     uint64_t us = !wait || until <= now_us ? 0 : until - now_us;
     struct timespec timeout = {.tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000) * 1000};

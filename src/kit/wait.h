@@ -64,6 +64,8 @@ MUST_USE enum err array_grow(void **array, size_t *cap, size_t need, size_t size
 
 /* Wait (or only look: !wait). True in *got: *out is for the program. */
 MUST_USE enum err wait_all(struct pump *p, uint64_t now_us, bool wait, const void *mask, struct pump_ready *out, bool *got);
+/* Until when the socket is not to be read, although it could be; 0: now. */
+uint64_t pump_pause_us(const struct pump *p);
 /* Wait until a sink may take more. False: interrupted, or it is past that time. */
 bool wait_sinks(struct pump *p, uint64_t until_us, const void *mask);
 

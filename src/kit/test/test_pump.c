@@ -309,8 +309,7 @@ static void closed_channel_still_writes_what_it_got(void **state)
     close(src[1]);
     turn_both(e, 2);
     chan_close(e[0].c, 0), chan_close(e[1].c, 0);
-    turn_both(e, 3);
-    assert_int_equal(e[1].closed, 1);
+    while (!e[1].closed) turn_both(e, 1);                           /* although nobody reads */
     assert_false(pump_drained(e[1].p, 0));
     fake_channel(e[1].c, 0);                                        /* the number is given away again */
     for (int i = 0; i < 100 && got < sent; i++) {
@@ -385,8 +384,7 @@ static void inherited_descriptor_is_never_written_beyond_its_room(void **state)
         turn_both(e, 1);
     }
     close(src[1]);
-    turn_both(e, 3);
-    assert_int_equal(e[1].eofs, 1);
+    while (!e[1].eofs) turn_both(e, 1);
     assert_int_equal(fcntl(dst[1], F_GETFL) & O_NONBLOCK, 0);
     assert_false(fd_closed(dst[1]));
     close(dst[0]), close(dst[1]);
