@@ -4,6 +4,8 @@
 #include "key/sshsig.h"
 #include "line.h"
 
+#define BAD "bad options: "
+
 void signer_clear(struct signer *s)
 {
     pubkey_drop(&s->key);
@@ -47,7 +49,7 @@ static enum err refuse(struct option *p, const char *why)
 
 static enum err set_namespaces(struct option *p)
 {
-    if (p->s->has_namespaces) return refuse(p, "multiple \"namespaces\" clauses");
+    if (p->s->has_namespaces) return refuse(p, BAD "multiple \"namespaces\" clauses");
     p->s->has_namespaces = true;
     p->s->namespaces = p->value;
     return ERR_NONE;
@@ -55,15 +57,15 @@ static enum err set_namespaces(struct option *p)
 
 static enum err set_after(struct option *p)
 {
-    if (p->s->valid_after != SIGNER_ALWAYS) return refuse(p, "multiple \"valid-after\" clauses");
-    if (signer_time_parse(p->value, p->zone, &p->s->valid_after) != ERR_NONE) return refuse(p, "invalid \"valid-after\" time");
+    if (p->s->valid_after != SIGNER_ALWAYS) return refuse(p, BAD "multiple \"valid-after\" clauses");
+    if (signer_time_parse(p->value, p->zone, &p->s->valid_after) != ERR_NONE) return refuse(p, BAD "invalid \"valid-after\" time");
     return ERR_NONE;
 }
 
 static enum err set_before(struct option *p)
 {
-    if (p->s->valid_before != SIGNER_ALWAYS) return refuse(p, "multiple \"valid-before\" clauses");
-    if (signer_time_parse(p->value, p->zone, &p->s->valid_before) != ERR_NONE) return refuse(p, "invalid \"valid-before\" time");
+    if (p->s->valid_before != SIGNER_ALWAYS) return refuse(p, BAD "multiple \"valid-before\" clauses");
+    if (signer_time_parse(p->value, p->zone, &p->s->valid_before) != ERR_NONE) return refuse(p, BAD "invalid \"valid-before\" time");
     return ERR_NONE;
 }
 
@@ -73,18 +75,11 @@ static enum err set_ca(struct option *p)
     return ERR_NONE;
 }
 
-static enum err set_no_ca(struct option *p)
-{
-    p->s->cert_authority = false;
-    return ERR_NONE;
-}
-
 static const struct row {
     const char *name;
     bool has_value;
     enum err (*set)(struct option *p);
 } rows[] = {{"cert-authority", false, set_ca},
-            {"no-cert-authority", false, set_no_ca},
             {"namespaces", true, set_namespaces},
             {"valid-after", true, set_after},
             {"valid-before", true, set_before}};
@@ -100,12 +95,12 @@ static const struct row *row_find(struct bytes name, bool has_value)
 static enum err value_take(struct option *p, struct bytes *text)
 {
     size_t i = 1, from = p->s->text.n;
-    if (text->n == 0 || text->p[0] != '"') return refuse(p, "missing start quote");
+    if (text->n == 0 || text->p[0] != '"') return refuse(p, BAD "missing start quote");
     for (; i < text->n && text->p[i] != '"'; i++) {
         if (text->p[i] == '\\' && i + 1 < text->n && text->p[i + 1] == '"') i++;
         wr_u8(&p->s->text, text->p[i]);
     }
-    if (i >= text->n) return refuse(p, "missing end quote");
+    if (i >= text->n) return refuse(p, BAD "missing end quote");
     *text = bytes_of(text->p + i + 1, text->n - i - 1);
     p->value = bytes_of(p->s->text.p + from, p->s->text.n - from);
     return wr_done(&p->s->text);
@@ -117,7 +112,7 @@ static enum err option_take(struct option *p, struct bytes *text)
     while (n < text->n && text->p[n] != '=' && text->p[n] != ',' && text->p[n] != '"') n++;
     bool has_value = n < text->n && text->p[n] == '=';
     const struct row *row = row_find(bytes_of(text->p, n), has_value);
-    if (!row) return refuse(p, "unknown key option");
+    if (!row) return refuse(p, BAD "unknown key option");
     n += has_value;
     *text = bytes_of(text->p + n, text->n - n);
     if (has_value) TRY(value_take(p, text));
@@ -129,12 +124,12 @@ static enum err options_take(struct option *p, struct bytes text)
     while (text.n) {
         TRY(option_take(p, &text));
         if (text.n == 0) break;
-        if (text.p[0] != ',') return refuse(p, "unknown key option");
+        if (text.p[0] != ',') return refuse(p, BAD "unknown key option");
         text.p++, text.n--;
-        if (text.n == 0) return refuse(p, "unexpected end-of-options");
+        if (text.n == 0) return refuse(p, BAD "unexpected end-of-options");
     }
     if (p->s->valid_after && p->s->valid_before && p->s->valid_before <= p->s->valid_after)
-        return refuse(p, "\"valid-before\" time is before \"valid-after\"");
+        return refuse(p, BAD "\"valid-before\" time is before \"valid-after\"");
     return ERR_NONE;
 }
 
@@ -177,7 +172,7 @@ static enum err why_not(const char **why, const char *text)
 
 static enum err fill(struct signer *s, struct bytes rest, wall_to_utc *zone, const char **why)
 {
-    struct option p = {.s = s, .zone = zone, .why = "memory allocation failed"};
+    struct option p = {.s = s, .zone = zone, .why = BAD "memory allocation failed"};
     struct pubkey_line view;
     struct bytes options = {0};
     enum err e = pubkey_line_parse_any(rest, &view, &s->key);

@@ -11,7 +11,7 @@ import programs
 from place import Place
 from tap import Skip, Tap, same
 
-LATER = "-K -Dlib -Ysign".split()
+LATER = "-K -Dlib".split()
 
 
 def keygen(place, *args, **kw):

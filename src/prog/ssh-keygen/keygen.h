@@ -114,6 +114,7 @@ int job_show_cert(struct options *o);
 int job_krl_make(struct options *o);
 int job_krl_query(struct options *o);
 int job_dns(struct options *o);
+int job_signature(struct options *o);
 
 /* Shows how to call the program, exit 1. */
 NORETURN void usage(void);

@@ -40,6 +40,12 @@ NORETURN void usage(void)
           "       ssh-keygen -A [-a rounds] [-f prefix_path]\n"
           "       ssh-keygen -k -f krl_file [-u] [-s ca_public] [-z version_number] file ...\n"
           "       ssh-keygen -Q [-l] -f krl_file [file ...]\n"
+          "       ssh-keygen -Y sign -f key_file -n namespace [-U] [-O hashalg=name] [file ...]\n"
+          "       ssh-keygen -Y verify -f allowed_signers_file -I signer_identity\n"
+          "                  -n namespace -s signature_file [-r krl_file] [-O option]\n"
+          "       ssh-keygen -Y check-novalidate -n namespace -s signature_file [-O option]\n"
+          "       ssh-keygen -Y find-principals -s signature_file -f allowed_signers_file\n"
+          "       ssh-keygen -Y match-principals -I signer_identity -f allowed_signers_file\n"
           "       ssh-keygen -V\n",
           stderr);
     exit(1);
@@ -187,22 +193,23 @@ static bool wants_passphrase(const struct options *o) { return o->change_passphr
 static bool wants_comment(const struct options *o) { return o->change_comment; }
 static bool wants_public(const struct options *o) { return o->print_public; }
 static bool wants_host_keys(const struct options *o) { return o->host_keys; }
-static bool wants_krl(const struct options *o) { return o->krl_make && !o->signature; }
-static bool wants_krl_query(const struct options *o) { return o->krl_query && !o->signature; }
-static bool wants_dns(const struct options *o) { return o->dns_host && !o->signature; }
-static bool wants_certify(const struct options *o) { return o->ca_key && !o->signature; }
-static bool wants_show_cert(const struct options *o) { return o->show_cert && !o->signature; }
+static bool wants_signature(const struct options *o) { return o->signature; }
+static bool wants_krl(const struct options *o) { return o->krl_make; }
+static bool wants_krl_query(const struct options *o) { return o->krl_query; }
+static bool wants_dns(const struct options *o) { return o->dns_host; }
+static bool wants_certify(const struct options *o) { return o->ca_key; }
+static bool wants_show_cert(const struct options *o) { return o->show_cert; }
 static bool wants_new(const struct options *o) { (void)o; return true; }
 /* Jobs of OpenSSH's that are not built yet. */
 static bool wants_later(const struct options *o)
 {
-    return o->signature || o->pkcs11 || o->download;
+    return o->pkcs11 || o->download;
 }
 
 static int job_later(struct options *o)
 {
     (void)o;
-    fatal("ssh-keygen: signatures and tokens are not available in this version");
+    fatal("ssh-keygen: tokens are not available in this version");
 }
 
 /* In order: the first row that is wanted does its job. Rows that do not take arguments refuse them. */
@@ -211,6 +218,7 @@ static const struct job {
     int (*run)(struct options *o);
     bool takes_arguments;
 } jobs[] = {
+    {wants_signature, job_signature, true},
     {wants_krl, job_krl_make, true},
     {wants_krl_query, job_krl_query, true},
     {wants_certify, job_certify, true},
