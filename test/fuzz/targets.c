@@ -13,6 +13,7 @@ const struct fuzz_target fuzz_targets[] = {
     {"channels", fuzz_channels, seed_channels},
     {"key_file", fuzz_key_file, NULL},
     {"pubkey", fuzz_pubkey, NULL},
+    {"cert", fuzz_cert, seed_cert},
     {"known_hosts", fuzz_known_hosts, NULL},
     {"authorized_keys", fuzz_authorized_keys, NULL},
     {"ssh_config", fuzz_ssh_config, NULL},

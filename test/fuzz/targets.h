@@ -41,6 +41,9 @@ void fuzz_authorized_keys(struct bytes in);
 void fuzz_ssh_config(struct bytes in);
 void fuzz_sshd_config(struct bytes in);
 void fuzz_text(struct bytes in);
+/* cert.c */
+void fuzz_cert(struct bytes in);
+bool seed_cert(unsigned i, struct wr *out);
 /* priv.c */
 void fuzz_priv_warden(struct bytes in);
 void fuzz_priv_client(struct bytes in);
