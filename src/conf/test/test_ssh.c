@@ -257,10 +257,10 @@ static void unbuilt_options_warn_once_or_are_refused(void **state)
     assert_string_equal(f.said, "/home/me/.ssh/config line 1: keyword ForwardX11 is not supported; ignored\n");
     assert_string_equal(value_of("ForwardX11 no\nTunnel no\nForwardAgent no\nPort 5\n", "port"), "port 5");
     assert_string_equal(f.said, "");
-    assert_string_equal(value_of("RevokedHostKeys /etc/revoked\n", "port"), "USAGE");
-    SAID("line 1: RevokedHostKeys is not supported by this version");
-    assert_string_equal(value_of("RevokedHostKeys none\nPort 5\n", "port"), "port 5");
-    assert_string_equal(value_of("Host other\nRevokedHostKeys /etc/revoked\n", "port"), "port 22");
+    assert_string_equal(value_of("PermitRemoteOpen localhost:1\n", "port"), "USAGE");
+    SAID("line 1: PermitRemoteOpen is not supported by this version");
+    assert_string_equal(value_of("PermitRemoteOpen any\nPort 5\n", "port"), "port 5");
+    assert_string_equal(value_of("Host other\nPermitRemoteOpen localhost:1\n", "port"), "port 22");
 }
 
 /* Each keyword on its own: its name comes once, and only where the value asks for something. */

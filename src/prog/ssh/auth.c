@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "key/cert.h"
 #include "os/prompt.h"
 #include "ui.h"
 
@@ -48,9 +49,9 @@ static const char *identity_text(const struct identity *id)
     struct wr w = wr_span((struct span){(uint8_t *)fp, sizeof fp - 1});
     memset(fp, 0, sizeof fp);
     if (id->pub)
-        fingerprint_write(&w, pubkey_blob(id->pub), ui.conf->fingerprint_hash == CONF_FP_MD5 ? FINGERPRINT_MD5 : FINGERPRINT_SHA256);
+        fingerprint_write(&w, pubkey_blob(pubkey_plain(id->pub)), ui.conf->fingerprint_hash == CONF_FP_MD5 ? FINGERPRINT_MD5 : FINGERPRINT_SHA256);
     snprintf(text, sizeof text, "%s %s%s%s%s%s", id->path, id->pub ? pubkey_short_name(id->pub) : "", id->pub ? " " : "", fp,
-             id->explicit_file ? " explicit" : "", id->from_agent ? " agent" : "");
+             id->explicit_file ? " explicit" : "", id->signer == SIGNER_AGENT ? " agent" : "");
     return text;
 }
 
@@ -78,9 +79,10 @@ static bool publickey_sign(struct identity *id, const struct sig_alg *alg)
     if (!identity_open(id) || wr_done(&text) != ERR_NONE)
         return false;
     enum err e = identity_sign(id, alg, wr_bytes(&text), &sig);
+    bool agent = id->signer == SIGNER_AGENT;
     if (e != ERR_NONE) {
         say(CONF_LOG_ERROR, "sign_and_send_pubkey: signing failed for %s \"%s\"%s: %s", pubkey_short_name(id->pub), id->path,
-            id->from_agent ? " from agent" : "", id->from_agent && e == ERR_DENIED ? "agent refused operation" : err_text(e));
+            agent ? " from agent" : "", agent && e == ERR_DENIED ? "agent refused operation" : err_text(e));
         return false;
     }
     a.sig = wr_bytes(&sig);
@@ -95,7 +97,7 @@ static bool publickey_next(bool early)
     for (struct identity *id = identities_load(); id; id = id->next) {
         if (id->tried || id->unusable)
             continue;
-        if (early && (!id->pub || strcmp(pubkey_type(id->pub), "ssh-rsa") == 0))
+        if (early && (!id->pub || strcmp(pubkey_type(pubkey_plain(id->pub)), "ssh-rsa") == 0))
             return false;               /* a passphrase to ask for, or an algorithm to choose by what the server takes */
         id->tried = true;
         if (!id->pub) {

@@ -28,7 +28,7 @@ static void art(const struct look *l, struct wr *w)
     randomart_write(w, pubkey_blob(l->key), fingerprint_how(), l->key);
 }
 
-static NORETURN void refuse(void)
+NORETURN void refuse(void)
 {
     struct cm_hostkey_ok no = {0};
     link_send(CM_HOSTKEY_OK, &no, NULL, 0);
@@ -300,6 +300,7 @@ static void judge(const struct pubkey *shown)
         certificate_show(&l, cert);
     else
         debug1("Server host key: %s %s", pubkey_type(l.key), l.fingerprint);
+    revocation_check(&l, shown);
     if (ui.conf->no_host_authentication_for_localhost && !ui.proxied && is_loopback()) {
         debug1("Forcing accepting of host key for loopback/localhost.");
         no_updates("localhost");

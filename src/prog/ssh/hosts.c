@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "conf/parse.h"
 #include "crypto/sign.h"
+#include "key/cert.h"
 #include "key/known_hosts.h"
 #include "os/atomic_file.h"
 #include "os/spawn.h"
@@ -48,7 +49,7 @@ static struct tokens command_tokens(const char *why, const char *name, const str
     memset(fingerprint, 0, sizeof fingerprint);
     memset(base64, 0, sizeof base64);
     if (key) {
-        fingerprint_write(&fp, pubkey_blob(key), ui.conf->fingerprint_hash == CONF_FP_MD5 ? FINGERPRINT_MD5 : FINGERPRINT_SHA256);
+        fingerprint_write(&fp, pubkey_blob(pubkey_plain(key)), ui.conf->fingerprint_hash == CONF_FP_MD5 ? FINGERPRINT_MD5 : FINGERPRINT_SHA256);
         base64_write(&text, pubkey_blob(key));
     }
     t.t['H'] = name;

@@ -1,29 +1,70 @@
 /* SPDX-License-Identifier: ISC */
-/* Identities: what the agent holds and what key files hold, in OpenSSH's order. */
+/* Identities: what the agent holds, what key files hold, and certificates for either, in OpenSSH's order. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "key/cert.h"
 #include "kit/agent_client.h"
 #include "os/atomic_file.h"
-#include "os/prompt.h"
 #include "ui.h"
 
-static struct identity *list, **list_end = &list;
+struct list {
+    struct identity *first, **end;
+};
+
+static struct identity *ordered;        /* all, once they are in order */
+static struct list files, certs;        /* what IdentityFile and CertificateFile name */
 static int agent_fd = -1;
 
-static struct identity *add(struct pubkey *pub, char *path)
+int identities_agent(void)
+{
+    return agent_fd;
+}
+
+static void append(struct list *l, struct identity *id)
+{
+    if (!l->end)
+        l->end = &l->first;
+    id->next = NULL;
+    *l->end = id;
+    l->end = &id->next;
+}
+
+static struct identity *add(struct list *l, enum signer signer, struct pubkey *pub, char *path)
 {
     struct identity *id = calloc(1, sizeof *id);
     if (!id || !path)
         fatal("out of memory");
+    id->signer = signer;
     id->pub = pub;
     id->path = path;
-    *list_end = id;
-    list_end = &id->next;
+    append(l, id);
     return id;
+}
+
+static void drop(struct identity *id)
+{
+    pubkey_free(id->pub);
+    free(id->path);
+    free(id);
+}
+
+/* Kinds that this program can use: user certificates, and keys that RequiredRSASize takes. */
+static bool usable(const struct pubkey *pub, const char *path)
+{
+    const struct cert *c = pubkey_cert(pub);
+    const struct pubkey *plain = pubkey_plain(pub);
+    if (c && c->kind != CERT_USER) {
+        debug1("ignoring certificate %s: not a user certificate", path);
+        return false;
+    }
+    if (strcmp(pubkey_type(plain), "ssh-rsa") == 0 && pubkey_bits(plain) < ui.conf->required_rsa_size_bits) {
+        debug1("ignoring %s: key length is below RequiredRSASize", path);
+        return false;
+    }
+    return true;
 }
 
 /* ---- the agent ---- */
@@ -37,7 +78,8 @@ static bool agent_open(void)
     return ok;
 }
 
-static void agent_keys(void)
+/* Certificates whose authority's signature is bad, and kinds we do not know, are left out. */
+static void agent_keys(struct list *out)
 {
     CLEANUP(secret_clear) struct secret answer = {0};
     struct rd r;
@@ -49,137 +91,194 @@ static void agent_keys(void)
         struct pubkey *pub;
         if (agent_list_next(&r, &k) != ERR_NONE)
             return;
-        if (pubkey_parse(k.blob, &pub) == ERR_NONE)     /* kinds we do not know are left out */
-            add(pub, strdup(show(k.comment)))->from_agent = true;
+        if (pubkey_parse_any(k.blob, &pub) != ERR_NONE)
+            continue;
+        if (usable(pub, show(k.comment)))
+            add(out, SIGNER_AGENT, pub, strdup(show(k.comment)));
+        else
+            pubkey_free(pub);
     }
 }
 
 /* ---- files ---- */
 
+/* The first line that is a key or a certificate. */
+static struct pubkey *line_public(const char *path)
+{
+    CLEANUP(secret_clear) struct secret text = {0};
+    struct pubkey *pub = NULL;
+    struct pubkey_line view;
+    struct bytes line;
+    if (file_read(path, KEY_FILE_MAX, false, &text, NULL) != ERR_NONE)
+        return NULL;
+    struct line_walk walk = {.rest = secret_bytes(&text)};
+    while (line_next(&walk, &line))
+        if (pubkey_line_parse_any(line, &view, &pub) == ERR_NONE)
+            return pub;
+    return NULL;
+}
+
+/* The file may itself be a public key or a certificate; or one stands beside it; or the private file has a clear half. */
 static struct pubkey *file_public(const char *path)
 {
     CLEANUP(secret_clear) struct secret text = {0};
     char name[4100];
-    struct pubkey *pub = NULL;
-    struct pubkey_line line;
+    struct pubkey *pub = line_public(path);
     snprintf(name, sizeof name, "%s.pub", path);
-    if (file_read(name, KEY_FILE_MAX, false, &text, NULL) == ERR_NONE) {
-        struct bytes b = secret_bytes(&text);
-        const uint8_t *end = memchr(b.p, '\n', b.n);
-        if (end)
-            b.n = (size_t)(end - b.p);
-        if (pubkey_line_parse(b, &line, &pub) == ERR_NONE)
-            return pub;
-    }
-    if (file_read(path, KEY_FILE_MAX, false, &text, NULL) == ERR_NONE
-        && privkey_file_public(secret_bytes(&text), &pub) == ERR_NONE)
-        return pub;
-    return NULL;
+    if (!pub)
+        pub = line_public(name);
+    if (!pub && file_read(path, KEY_FILE_MAX, false, &text, NULL) == ERR_NONE && privkey_file_public(secret_bytes(&text), &pub) != ERR_NONE)
+        return NULL;
+    return pub;
 }
 
-static char *identity_path(const char *value)
+static char *expanded_path(const char *what, const char *value)
 {
     struct wr w = wr_heap(4096);
     if (ssh_conf_path(ui.conf, ui.world, &ui.tokens, value, &w) != ERR_NONE)
-        fatal("IdentityFile %s: cannot be expanded", value);
+        fatal("%s %s: cannot be expanded", what, value);
     wr_u8(&w, 0);
     if (w.err != ERR_NONE)
-        fatal("IdentityFile %s: too long", value);
+        fatal("%s %s: too long", what, value);
     return (char *)w.p;
+}
+
+/* A public file's key where it is of use, else NULL. */
+static struct pubkey *kept(struct pubkey *pub, const char *path)
+{
+    if (!pub || usable(pub, path))
+        return pub;
+    pubkey_free(pub);
+    return NULL;
+}
+
+/* The certificate that stands beside a private file, unless the user named certificates. */
+static void cert_beside(const char *path)
+{
+    char name[4110];
+    snprintf(name, sizeof name, "%s-cert.pub", path);
+    struct pubkey *pub = ui.conf->certificate_file.n == 0 ? kept(line_public(name), name) : NULL;
+    if (pub && pubkey_cert(pub)) {
+        debug1("identity file %s-cert type %s", path, pubkey_type(pub));
+        add(&files, SIGNER_FILE, pub, strdup(path))->explicit_file = ui.conf->identity_file_set;
+    } else {
+        pubkey_free(pub);
+    }
 }
 
 static void file_keys(void)
 {
-    const struct conf_texts *files = &ui.conf->identity_file;
-    for (size_t i = 0; i < files->n; i++) {
-        if (strcmp(files->v[i], "none") == 0)
+    const struct conf_texts *names = &ui.conf->identity_file;
+    for (size_t i = 0; i < names->n; i++) {
+        if (strcmp(names->v[i], "none") == 0)
             continue;
-        char *path = identity_path(files->v[i]);
-        struct pubkey *pub = file_public(path);
+        char *path = expanded_path("IdentityFile", names->v[i]);
+        struct pubkey *found = file_public(path), *pub = kept(found, path);
         debug1("identity file %s type %d", path, pub ? (int)i : -1);
-        if (!pub && access(path, F_OK) != 0) {
-            free(path);
+        bool skip = !pub && (found || access(path, F_OK) != 0);
+        if (!skip)
+            add(&files, SIGNER_FILE, pub, strdup(path))->explicit_file = ui.conf->identity_file_set;
+        cert_beside(path);
+        free(path);
+    }
+}
+
+static void cert_files(void)
+{
+    const struct conf_texts *names = &ui.conf->certificate_file;
+    for (size_t i = 0; i < names->n; i++) {
+        if (strcmp(names->v[i], "none") == 0)
+            continue;
+        char *path = expanded_path("CertificateFile", names->v[i]);
+        struct pubkey *pub = kept(file_public(path), path);
+        debug1("certificate file %s type %s", path, pub ? pubkey_type(pub) : "-1");
+        if (pub && pubkey_cert(pub)) {
+            add(&certs, SIGNER_FILE, pub, path)->explicit_file = true;
             continue;
         }
-        add(pub, path)->explicit_file = ui.conf->identity_file_set;
+        if (pub)
+            debug1("key %s type %s is not a certificate", path, pubkey_type(pub));
+        pubkey_free(pub);
+        free(path);
     }
 }
 
-/* What was not taken out of it goes with it. */
-static void list_free(struct identity *i)
+/* ---- the order ---- */
+
+static bool same_key(const struct pubkey *a, const struct pubkey *b)
 {
-    while (i) {
-        struct identity *next = i->next;
-        pubkey_free(i->pub);
-        free(i->path);
-        free(i);
-        i = next;
-    }
+    return a && b && bytes_equal(pubkey_blob(a), pubkey_blob(b));
 }
 
-/* Agent keys that a file names come first in the files' order, then the agent's others, then files the agent lacks. */
-static struct identity *in_order(struct identity *agent, struct identity *files)
+/* Take the file identity of this key out of the list. */
+static struct identity *take(struct list *l, const struct pubkey *pub)
 {
-    struct identity *out = NULL, **end = &out;
-    for (struct identity *f = files; f; f = f->next)
-        for (struct identity *a = agent; a && f->pub; a = a->next)
-            if (!a->tried && bytes_equal(pubkey_blob(a->pub), pubkey_blob(f->pub))) {
-                a->tried = f->tried = true;         /* marks: placed */
-                a->explicit_file = f->explicit_file;
-                free(a->path);
-                a->path = f->path;
-                f->path = NULL;
-                break;
-            }
-    for (int round = 0; round < 3; round++)
-        for (struct identity *i = round == 2 ? files : agent, *next; i; i = next) {
-            bool take = round == 0 ? i->tried : round == 1 ? !i->tried && !ui.conf->identities_only : !i->tried;
-            next = i->next;
-            if (!take)
-                continue;
-            struct identity *copy = malloc(sizeof *copy);
-            if (!copy)
-                fatal("out of memory");
-            *copy = *i;
-            copy->next = NULL;
-            i->pub = NULL;
-            i->path = NULL;
-            *end = copy;
-            end = &copy->next;
+    for (struct identity **at = &l->first; *at; at = &(*at)->next)
+        if (same_key((*at)->pub, pub)) {
+            struct identity *id = *at;
+            *at = id->next;
+            if (!id->next)
+                l->end = at;
+            return id;
         }
-    for (struct identity *i = out; i; i = i->next)
-        i->tried = false;
-    list_free(agent);
-    list_free(files);
-    return out;
+    return NULL;
+}
+
+static void move_all(struct list *from, struct list *to)
+{
+    while (from->first) {
+        struct identity *id = from->first;
+        from->first = id->next;
+        append(to, id);
+    }
+    from->end = NULL;
+}
+
+/* As OpenSSH: certificates that the user named; agent keys that a file names, too; the agent's others; keys that are only in files. */
+static void put_in_order(struct list *agent)
+{
+    struct list out = {0}, others = {0};
+    move_all(&certs, &out);
+    while (agent->first) {
+        struct identity *id = agent->first, *file = take(&files, id->pub);
+        agent->first = id->next;
+        if (file) {
+            file->signer = SIGNER_AGENT;
+            append(&out, file);
+        }
+        if (file || ui.conf->identities_only)
+            drop(id);
+        else
+            append(&others, id);
+    }
+    move_all(&others, &out);
+    move_all(&files, &out);
+    ordered = out.first;
 }
 
 void identities_prepare(void)
 {
     static bool done;
-    if (!done && ui.conf->pubkey_authentication)
+    if (!done && ui.conf->pubkey_authentication) {
         file_keys();
+        cert_files();
+    }
     done = true;
 }
 
 struct identity *identities_load(void)
 {
-    static struct identity *ordered;
     static bool done;
+    struct list agent = {0};
     if (done || !ui.conf->pubkey_authentication)
         return ordered;
     done = true;
     identities_prepare();
-    struct identity *files = list;
-    list = NULL;
-    list_end = &list;
     if (agent_open()) {
         agent_bind(agent_fd, false);
-        agent_keys();
+        agent_keys(&agent);
     }
-    ordered = in_order(list, files);    /* which takes both */
-    list = NULL;
-    list_end = &list;
+    put_in_order(&agent);
     return ordered;
 }
 
@@ -193,92 +292,49 @@ const struct sig_alg *identity_alg(const struct identity *id, struct bytes serve
         const struct sig_alg *alg = sig_alg_find(name);
         if (!alg || strcmp(alg->key_type, pubkey_type(id->pub)) != 0)
             continue;
-        /* Only RSA keys have more than one; only there the server's list matters (RFC 8308 3.1). */
-        if (server_sig_algs.n == 0 || strcmp(alg->key_type, "ssh-rsa") != 0 || names_has(server_sig_algs, name))
+        /* Only RSA keys have more than one; only there the server's list matters (RFC 8308 3.1), which names plain ones. */
+        bool rsa = strcmp(sig_alg_plain(alg)->key_type, "ssh-rsa") == 0;
+        if (server_sig_algs.n == 0 || !rsa || names_has(server_sig_algs, bytes_str(alg->sig_name)))
             return alg;
     }
     return NULL;
 }
 
-static bool permissions_fine(const char *path, const struct stat *st)
+/* Whose private half signs: a certificate's key may stand in the list for itself, in the agent or in another file. */
+static struct identity *signing(struct identity *id)
 {
-    static const char stars[] = "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@";
-    if (st->st_uid != getuid() || (st->st_mode & 077) == 0)
-        return true;
-    say(CONF_LOG_ERROR, "%s", stars);
-    say(CONF_LOG_ERROR, "@         WARNING: UNPROTECTED PRIVATE KEY FILE!          @");
-    say(CONF_LOG_ERROR, "%s", stars);
-    say(CONF_LOG_ERROR, "Permissions 0%3.3o for '%s' are too open.", st->st_mode & 0777, path);
-    say(CONF_LOG_ERROR, "It is required that your private key files are NOT accessible by others.");
-    say(CONF_LOG_ERROR, "This private key will be ignored.");
-    say(CONF_LOG_ERROR, "Load key \"%s\": bad permissions", path);
-    return false;
-}
-
-static bool open_encrypted(struct identity *id, struct bytes text)
-{
-    char ask[256];
-    snprintf(ask, sizeof ask, "Enter passphrase for key '%.100s': ", id->path);
-    for (uint32_t i = 0; i < ui.conf->number_of_password_prompts; i++) {
-        CLEANUP(secret_clear) struct secret pass = {0};
-        CLEANUP(wr_clear) struct wr comment = wr_heap(KEY_FILE_MAX);
-        if (prompt_secret(ask, false, &pass) != ERR_NONE || pass.n == 0) {
-            debug2("no passphrase given, try next key");
-            return false;
+    if (!pubkey_cert(id->pub))
+        return id;
+    for (struct identity *i = ordered; i; i = i->next)
+        if (i->pub && !i->unusable && same_key(i->pub, pubkey_plain(id->pub))) {
+            debug2("using private key \"%s\"%s for certificate", i->path, i->signer == SIGNER_AGENT ? " from agent" : "");
+            return i;
         }
-        enum err e = privkey_file_parse(text, secret_bytes(&pass), &id->priv, &comment);
-        if (e == ERR_NONE)
-            return true;
-        if (e != ERR_PASSPHRASE) {
-            say(CONF_LOG_ERROR, "Load key \"%s\": %s", id->path, err_text(e));
-            return false;
-        }
-        debug2("bad passphrase given, try again...");
-    }
-    return false;
+    debug1("no separate private key for certificate \"%s\"", id->path);
+    return id;
 }
 
-static bool file_open(struct identity *id)
-{
-    CLEANUP(secret_clear) struct secret text = {0};
-    CLEANUP(wr_clear) struct wr comment = wr_heap(KEY_FILE_MAX);
-    struct stat st;
-    if (file_read(id->path, KEY_FILE_MAX, false, &text, &st) != ERR_NONE) {
-        say(CONF_LOG_ERROR, "Load key \"%s\": %s", id->path, strerror(errno));
-        return false;
-    }
-    if (!permissions_fine(id->path, &st))
-        return false;
-    enum err e = privkey_file_parse(secret_bytes(&text), bytes_str(""), &id->priv, &comment);
-    if (e == ERR_PASSPHRASE)
-        return !ui.conf->batch_mode && open_encrypted(id, secret_bytes(&text));
-    if (e != ERR_NONE)
-        say(CONF_LOG_ERROR, "Load key \"%s\": %s", id->path, e == ERR_FORMAT ? "invalid format" : err_text(e));
-    return e == ERR_NONE;
-}
-
-bool identity_open(struct identity *id)
+static bool open_one(struct identity *id)
 {
     if (id->unusable)
         return false;
-    if (id->from_agent || id->priv)
-        return true;
-    if (!file_open(id)) {
-        id->unusable = true;
-        return false;
-    }
-    const struct pubkey *pub = privkey_public(id->priv);
-    if (id->pub && !bytes_equal(pubkey_blob(id->pub), pubkey_blob(pub))) {
-        say(CONF_LOG_ERROR, "identity_sign: private key %s contents do not match public", id->path);
-        id->unusable = true;
-        return false;
-    }
-    if (!id->pub && pubkey_parse(pubkey_blob(pub), &id->pub) != ERR_NONE)
+    if (id->signer == SIGNER_FILE && !id->priv && !keyfile_open(id))
         id->unusable = true;
     return !id->unusable;
 }
 
+bool identity_open(struct identity *id)
+{
+    return open_one(id->pub ? signing(id) : id);
+}
+
 enum err identity_sign(struct identity *id, const struct sig_alg *alg, struct bytes msg, struct wr *out)
 {
-    return id->from_agent ? agent_sign(agent_fd, id->pub, alg, msg, out) : privkey_sign(id->priv, alg, msg, out);
+    struct identity *by = signing(id);
+    const struct sig_alg *own = by == id ? alg : sig_alg_plain(alg);
+    switch (by->signer) {
+    case SIGNER_AGENT: return agent_sign(agent_fd, by->pub, own, msg, out);
+    case SIGNER_FILE: return privkey_sign(by->priv, sig_alg_plain(alg), msg, out);
+    }
+    return ERR_UNSUPPORTED;
 }

@@ -24,8 +24,12 @@ struct look {
 const char *place_name(const struct look *l, unsigned file);
 enum fingerprint fingerprint_how(void);
 const char *bare_name(void);                    /* the host's name without its port; NULL: not looked up */
+NORETURN void refuse(void);                     /* "Host key verification failed." */
 NORETURN void revoked(const struct look *l);
 void no_updates(const char *why);               /* UpdateHostKeys is not for this connection */
+
+/* revoked.c: leaves when a list of RevokedHostKeys has the key (or certificate) that the host showed, or cannot be read */
+void revocation_check(const struct look *l, const struct pubkey *shown);
 
 /* hostcert.c */
 void certificate_show(const struct look *l, const struct cert *c);

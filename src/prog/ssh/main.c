@@ -139,8 +139,6 @@ static void refuse_unbuilt(void)
         fatal("RefuseConnection: %s", ui.conf->refuse_connection);
     if (ui.conf->proxy_jump && !ui.conf->proxy_command && strcmp(ui.conf->proxy_jump, "none") != 0)
         fatal("ssh: ProxyJump is not supported");
-    if (ui.conf->revoked_host_keys.n > 0)
-        fatal("ssh: RevokedHostKeys is not supported");
 }
 
 int main(int argc, char **argv)

@@ -9,9 +9,11 @@
  *   hosts.c     known_hosts files: reading, ordering algorithms, adding lines
  *   hostkey.c   is this the host we think it is?
  *   hostcert.c  its certificate
+ *   revoked.c   lists of revoked host keys
  *   update.c    UpdateHostKeys: the host's further keys
  *   agent.c     agent forwarding
- *   keys.c      identities: files and agent; signing
+ *   keys.c      identities: files, certificates and agent; signing
+ *   keyfile.c   opening private key files
  *   auth.c      the methods, in order
  *   session.c   what happens after login: terminal, signals, exit status
  *   forward.c   -L and -R: listeners and connects
@@ -134,11 +136,16 @@ void update_told(const struct cm_hostkeys *h);
 void update_proved(const struct cm_proved *p);
 
 /* keys.c */
+enum signer {                   /* who makes an identity's signatures; another kind is a row here, one in identity_sign() and in open_one() */
+    SIGNER_FILE,                /* a private key file, opened when it is needed: priv */
+    SIGNER_AGENT
+};
 struct identity {
     struct identity *next;
-    struct pubkey *pub;         /* NULL: not known before the private file is opened */
-    char *path;                 /* file, or the agent's comment */
-    bool from_agent, explicit_file, tried, unusable;
+    enum signer signer;
+    struct pubkey *pub;         /* a plain key or a certificate; NULL: not known before the private file is opened */
+    char *path;                 /* private file (a certificate's own, where the user named it), or the agent's comment */
+    bool explicit_file, tried, unusable;
     struct privkey *priv;
 };
 void identities_prepare(void);          /* read the files, early */
@@ -146,6 +153,8 @@ void identities_prepare(void);          /* read the files, early */
 struct identity *identities_load(void);
 /* The signature algorithm to use with this key, by our list and what the server takes; NULL: none. */
 const struct sig_alg *identity_alg(const struct identity *id, struct bytes server_sig_algs);
+/* The connection to the agent that the list was made from; -1: none. */
+int identities_agent(void);
 /* Open the private half, asking for the passphrase where there is one. False: not to be had. */
 bool identity_open(struct identity *id);
 MUST_USE enum err identity_sign(struct identity *id, const struct sig_alg *alg, struct bytes msg, struct wr *out);
@@ -160,6 +169,9 @@ void agent_forward_plan(void);
 bool agent_forward_wanted(void);
 /* In a child of its own: connect, and tell the agent whom it serves. */
 MUST_USE enum err agent_forward_connect(int *out);
+
+/* keyfile.c: the private half of a file's identity; the agent may get it (AddKeysToAgent). False: not to be had, and that was said. */
+bool keyfile_open(struct identity *id);
 
 /* auth.c */
 void auth_prepare(void);        /* the first try, sent ahead of the answer to the host key */
