@@ -194,7 +194,22 @@ void agent_lock_write(struct wr *w, bool lock, struct bytes passphrase)
     two_strings_write(w, lock ? LOCK : UNLOCK, passphrase, NULL);
 }
 
-/* ---- facts ---- */
+/* ---- extensions ---- */
+
+void agent_query_write(struct wr *w)
+{
+    two_strings_write(w, EXTENSION, BYTES_LIT("query"), NULL);
+}
+
+/* Agents older than the RFC answer with SUCCESS and the names. */
+enum err agent_query_begin(struct bytes answer, struct rd *r)
+{
+    if (answer.n && answer.p[0] == SUCCESS) return answer_begin(answer, SUCCESS, r);
+    TRY(answer_begin(answer, EXTENSION_RESPONSE, r));
+    struct bytes name = rd_string(r);
+    TRY(r->err);
+    return bytes_is(name, "query") ? ERR_NONE : ERR_FORMAT;
+}
 
 void agent_facts_write(struct wr *w)
 {

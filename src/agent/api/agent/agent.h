@@ -70,6 +70,10 @@ void agent_remove_all_write(struct wr *w);
 /* lock: SSH_AGENTC_LOCK, else SSH_AGENTC_UNLOCK. */
 void agent_lock_write(struct wr *w, bool lock, struct bytes passphrase);
 
+/* Extension "query" (RFC 9987 3.8.1): which others there are. begin: *r stands at the first name, each a string. ERR_DENIED: it does not say. */
+void agent_query_write(struct wr *w);
+MUST_USE enum err agent_query_begin(struct bytes answer, struct rd *r);
+
 /* ---- an extension of our own: what an agent knows of its keys beside their names ----
  * Request: string "key-facts@nacre". Answer, to connections that are bound to no session: SSH_AGENT_EXTENSION_RESPONSE, string
  * "key-facts@nacre", then for each key a string that holds: string blob, string comment, u32 seconds it still lives, bool confirm,

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "add.h"
+#include "base/text.h"
+
+/* Escaped but for the backslash itself, which a file's name may have. */
+static void shown_write(struct wr *w, struct bytes text)
+{
+    while (text.n) {
+        const uint8_t *slash = memchr(text.p, '\\', text.n);
+        size_t n = slash ? (size_t)(slash - text.p) : text.n;
+        escape_write(w, bytes_of(text.p, n), "");
+        if (slash) wr_u8(w, '\\');
+        n += slash != NULL;
+        text.p += n, text.n -= n;
+    }
+}
+
+const char *shown(struct bytes text)
+{
+    static char rooms[4][4096];
+    static unsigned turn;
+    char *room = rooms[turn++ % 4];
+    struct wr w = wr_span((struct span){(uint8_t *)room, sizeof rooms[0] - 1});
+    shown_write(&w, text);
+    room[w.n] = 0;
+    return room;
+}
+
+void print_text(struct bytes text)
+{
+    struct wr w CLEANUP(wr_clear) = wr_heap(1 << 22);
+    shown_write(&w, text);
+    if (wr_done(&w) == ERR_NONE && w.n) fwrite(w.p, 1, w.n, stdout);
+}
+
+static void line(const char *end, const char *fmt, va_list ap)
+{
+    char text[8192];
+    int saved = errno;
+    struct wr w CLEANUP(wr_clear) = wr_heap(1 << 16);
+    int n = vsnprintf(text, sizeof text, fmt, ap);
+    if (n < 0) return;
+    shown_write(&w, bytes_of(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1));
+    fflush(stdout);
+    fprintf(stderr, "%.*s%s", (int)w.n, w.n ? (const char *)w.p : "", end);
+    errno = saved;
+}
+
+void say(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    line("\n", fmt, ap);
+    va_end(ap);
+}
+
+void complain(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    line("\r\n", fmt, ap);
+    va_end(ap);
+}
+
+void debug(unsigned level, const char *fmt, ...)
+{
+    va_list ap;
+    if (o.verbose < level) return;
+    fprintf(stderr, "debug%u: ", level);
+    va_start(ap, fmt);
+    line("\r\n", fmt, ap);
+    va_end(ap);
+}
+
+NORETURN void fatal(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    line("\r\n", fmt, ap);
+    va_end(ap);
+    exit(255);
+}
+
+const char *reason(enum err e)
+{
+    static const struct {
+        enum err err;
+        const char *text;
+    } rows[] = {
+        {ERR_FORMAT, "invalid format"},       {ERR_TRUNCATED, "invalid format"},          {ERR_TRAILING, "invalid format"},
+        {ERR_KEY_INVALID, "invalid format"},  {ERR_KEY_TOO_SMALL, "Invalid key length"},  {ERR_CRYPTO, "error in libcrypto"},
+        {ERR_NOMEM, "memory allocation failed"}, {ERR_TOO_LONG, "file is too large"},     {ERR_SIGNATURE, "incorrect signature"},
+        {ERR_UNSUPPORTED, "this key file format or cipher is not available in this version"},
+    };
+    if (e == ERR_SYSTEM) return strerror(errno);
+    if (e == ERR_DENIED) return errno == EISDIR ? strerror(errno) : "not a regular file";
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (rows[i].err == e) return rows[i].text;
+    return err_text(e);
+}
+
+const char *agent_reason(enum err e)
+{
+    if (e == ERR_DENIED) return "agent refused operation";
+    return e == ERR_PEER_GONE || e == ERR_LENGTH ? "communication with agent failed" : reason(e);
+}
