@@ -192,5 +192,7 @@ int job_add(const char *path)
     const char *name = strcmp(path, "-") == 0 ? "(stdin)" : path;
     if (!file_open(path, name, &k)) return 1;
     if (!o.certs_only && plain_add(&k, name) != 0) return 1;
-    return o.keys_only || strcmp(path, "-") == 0 ? 0 : cert_add(&k, path);
+    if (o.keys_only || strcmp(path, "-") == 0) return 0;
+    int cert = cert_add(&k, path);
+    return o.certs_only ? cert : 0;         /* as OpenSSH: the key is there */
 }
