@@ -10,7 +10,9 @@ import shutil
 from tap import Skip
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PROGRAMS = "sftp scp ssh ssh-agent ssh-add ssh-transport sshd sshd-net sshd-keys sshd-auth ssh-keygen sftp-server ssh-pkcs11-helper".split()
+PROGRAMS = """sftp scp ssh ssh-agent ssh-add ssh-transport sshd sshd-net sshd-keys sshd-auth ssh-keygen sftp-server
+ssh-pkcs11-helper ssh-keyscan""".split()
+SCRIPTS = ["ssh-copy-id"]
 PATH = "/usr/bin:/usr/sbin:/bin:/sbin"
 
 
@@ -18,7 +20,7 @@ def build_folder():
     return os.environ.get("NACRE_BUILD") or f"{TOP}/build/strict"
 
 
-def gather(build, programs=PROGRAMS):
+def gather(build, programs=(*PROGRAMS, *SCRIPTS)):
     """BUILD/bin, one folder with a hard link to each program, as the programs look for each other beside themselves."""
     to = f"{build}/bin"
     os.makedirs(to, exist_ok=True)
