@@ -52,7 +52,7 @@ class Walk:
             if drafts and not killed:
                 raise AssertionError(f"{where}: drafts left behind: {drafts}")
             self.check(where, self.folder, before, {f: d for f, d in after.items() if not is_draft(f)}, done.returncode)
-            loose = [f for f in after if not f.startswith(("k.pub", "kh")) and os.stat(f"{self.folder}/{f}").st_mode & 0o77]
+            loose = [f for f in after if not f.startswith(("k.pub", "kh", "k-cert.pub")) and os.stat(f"{self.folder}/{f}").st_mode & 0o77]
             if loose:
                 raise AssertionError(f"{where}: readable by others: {loose}")
         return calls
@@ -120,6 +120,23 @@ def comment_case(place):
     return Walk(place, "comment", ["-q", "-c", "-P", "old", "-C", "changed", "-a", "1", "-f", "k"], with_key(place), check)
 
 
+def certify_case(place):
+    key_there = with_key(place)
+
+    def prepare(folder):
+        key_there(folder)
+        with open(f"{folder}/k-cert.pub", "wb") as f:
+            f.write(b"an older one\n")
+
+    def check(where, folder, before, after, status):
+        if after["k-cert.pub"] == before["k-cert.pub"]:
+            if status == 0:
+                raise AssertionError(f"{where}: success, but nothing changed")
+        elif place.run([programs.foreign("ssh-keygen"), "-L", "-f", f"{folder}/k-cert.pub"]).returncode:
+            raise AssertionError(f"{where}: not a certificate: {after['k-cert.pub']!r}")
+    return Walk(place, "certify", ["-q", "-s", "k", "-P", "old", "-I", "id", "-n", "a", "k.pub"], prepare, check)
+
+
 def hosts_case(place, name, args, done_text):
     line = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJR4HctOqWx1bjC0jhhmcFwN2crLRFtrjYkH9pxynZlF c\n"
     text = b"".join(b"host%d " % i + line for i in range(300))
@@ -147,7 +164,7 @@ def main():
         tap.end()
     with Place() as place:
         programs.ours("ssh-keygen")
-        walks = [make_case(place), passphrase_case(place), comment_case(place),
+        walks = [make_case(place), passphrase_case(place), comment_case(place), certify_case(place),
                  hosts_case(place, "remove", ["-R", "host7"], lambda t: t.count(b"\n") == 299 and b"host7 " not in t),
                  hosts_case(place, "hash", ["-H"], lambda t: t.count(b"\n") == 300 and t.count(b"|1|") == 300)]
         for walk in walks:
