@@ -240,6 +240,16 @@ true""", "sh", sides.place.path("ours"), programs.foreign("ssh-add"), sides.prog
         sides.both("-U", "-s", "ed25519.pub", "-I", "x", "p384.pub", **env)
 
 
+def names(sides):
+    """ssh -Q: every name of OpenSSH 9.2's but DSA's, and what 10.5 has besides."""
+    newer = {"ssh-mldsa44-ed25519@openssh.com", "ssh-mldsa44-ed25519-cert-v01@openssh.com", "webauthn-sk-ecdsa-sha2-nistp256-cert-v01@openssh.com"}
+    for query in "key", "key-cert", "key-plain", "key-sig", "sig":
+        ours, theirs = (set(sides.place.run([ssh, "-Q", query], check=True).stdout.decode().split()) for ssh in (programs.ours("ssh"), programs.foreign("ssh")))
+        same(ours - newer, {name for name in theirs if not name.startswith("ssh-dss")}, query)
+        same(ours & newer, {name for name in newer if ("cert" in name or query != "key-cert") and ("cert" not in name or query not in ("key-plain", "sig"))
+                            and (not name.startswith("webauthn") or query == "key-sig")}, f"{query}, newer than 9.2")
+
+
 def main():
     tap = Tap()
     tap.note(f"SEED={SEED}")
@@ -248,7 +258,7 @@ def main():
         for n in range(TIMES):
             with tap.case(f"random certificates, part {n + 1}: 100 listings"):
                 random_certificates(sides, 100)
-        for case in wrong_lines, odd_inputs, relative_times, files, agent:
+        for case in wrong_lines, odd_inputs, relative_times, files, agent, names:
             with tap.case(case.__name__.replace("_", " ")):
                 case(sides)
     tap.end()

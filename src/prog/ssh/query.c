@@ -32,20 +32,19 @@ static void list_aead(void) { list_known(conf_algs_openssh.ciphers_known, have_a
 static void list_macs(void) { list_known(conf_algs_openssh.macs_known, have_mac); }
 static void list_kex(void) { list_known(conf_algs_openssh.kex_known, have_kex); }
 
-/* Key types: each once, without the signature names that share one. */
-static void list_keys(void)
+/* types: each key type once, without the signature names that share one. */
+static void list_algs(bool types, bool plain, bool cert)
 {
-    for (size_t i = 0; sig_algs[i].name; i++)
-        if (strcmp(sig_algs[i].name, sig_algs[i].key_type) == 0 && !sig_alg_is_cert(&sig_algs[i]))
-            puts(sig_algs[i].name);
+    for (const struct sig_alg *a = sig_algs; a->name; a++)
+        if ((sig_alg_is_cert(a) ? cert : plain) && (!types || strcmp(a->name, a->key_type) == 0))
+            puts(a->name);
 }
 
-static void list_sigs(void)
-{
-    for (size_t i = 0; sig_algs[i].name; i++)
-        if (!sig_alg_is_cert(&sig_algs[i]))
-            puts(sig_algs[i].name);
-}
+static void list_keys(void) { list_algs(true, true, true); }
+static void list_keys_plain(void) { list_algs(true, true, false); }
+static void list_keys_cert(void) { list_algs(true, false, true); }
+static void list_sigs(void) { list_algs(false, true, true); }
+static void list_sigs_plain(void) { list_algs(false, true, false); }
 
 static void list_compression(void)
 {
@@ -57,10 +56,6 @@ static void list_version(void)
     puts("2");
 }
 
-static void list_nothing(void)      /* certificates come later */
-{
-}
-
 static void list_help(void);
 
 static const struct query {
@@ -69,12 +64,13 @@ static const struct query {
     bool alias;             /* a configuration keyword */
 } queries[] = {
     {"cipher", list_ciphers, false}, {"cipher-auth", list_aead, false}, {"compression", list_compression, false},
-    {"kex", list_kex, false}, {"key", list_keys, false}, {"key-cert", list_nothing, false}, {"key-plain", list_keys, false},
-    {"key-sig", list_sigs, false}, {"mac", list_macs, false}, {"protocol-version", list_version, false}, {"sig", list_sigs, false},
+    {"kex", list_kex, false}, {"key", list_keys, false}, {"key-ca-sign", list_sigs_plain, false},
+    {"key-cert", list_keys_cert, false}, {"key-plain", list_keys_plain, false},
+    {"key-sig", list_sigs, false}, {"mac", list_macs, false}, {"protocol-version", list_version, false}, {"sig", list_sigs_plain, false},
     {"help", list_help, true}, {"ciphers", list_ciphers, true}, {"macs", list_macs, true}, {"kexalgorithms", list_kex, true},
     {"pubkeyacceptedalgorithms", list_sigs, true}, {"pubkeyacceptedkeytypes", list_sigs, true},
     {"hostkeyalgorithms", list_sigs, true}, {"hostbasedkeytypes", list_sigs, true}, {"hostbasedacceptedkeytypes", list_sigs, true},
-    {"hostbasedacceptedalgorithms", list_sigs, true}, {"casignaturealgorithms", list_sigs, true}};
+    {"hostbasedacceptedalgorithms", list_sigs, true}, {"casignaturealgorithms", list_sigs_plain, true}};
 
 static void list_help(void)
 {
