@@ -65,7 +65,7 @@ class Bench:
             done = self.ssh(program, server, *args, **kw)
             lines = done.stderr.decode().replace(self.place.folder, "PLACE").splitlines()
             results.append((done.returncode, [line.split("key: ", 1)[1] for line in lines if "Offering public key: " in line]))
-        same(results[0], results[1], "ours and OpenSSH's")
+        same(results[0], results[1], f"ours and OpenSSH's, whose last words were {lines[-4:]}")
         if want is not None:
             same(results[0][0], want, "status")
         return results[0][1]
