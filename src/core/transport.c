@@ -111,10 +111,11 @@ enum err ext_info_send(struct conn *c)
 {
     struct wr w = msg_begin(c, MSG_EXT_INFO);
     if (is_server(c)) {
-        wr_u32(&w, c->setup.sig_algs.n ? 3 : 2);
+        wr_u32(&w, c->setup.sig_algs.n ? 4 : 3);
         if (c->setup.sig_algs.n) wr_cstring(&w, "server-sig-algs"), wr_string(&w, c->setup.sig_algs);
         wr_cstring(&w, "publickey-hostbound@openssh.com"), wr_cstring(&w, "0");
         wr_cstring(&w, "ping@openssh.com"), wr_cstring(&w, "0");
+        wr_cstring(&w, "agent-forward"), wr_cstring(&w, "0");    /* RFC 9987: we know its names */
     } else {
         wr_u32(&w, 1);
         wr_cstring(&w, "ext-info-in-auth@openssh.com"), wr_cstring(&w, "0");

@@ -39,6 +39,7 @@ struct face {
     uint64_t packets_seen, alive_at_us;         /* client alive */
     uint32_t alive_missed;
     unsigned sessions;
+    bool agent_by_rfc;              /* the agent was asked for by RFC 9987's name: its channels get that one, too */
     bool limits;                                /* some ChannelTimeout or UnusedConnectionTimeout applies */
     uint64_t unused_since_us;                   /* since when there is no channel */
     uint32_t tos;                               /* what is set on the socket */

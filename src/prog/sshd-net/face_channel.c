@@ -114,9 +114,10 @@ void face_accepted(struct face *f, const struct say_accepted *say, int fd)
 {
     const struct channel_open open = {.type = OPEN_FORWARDED_TCPIP, .host = bytes_str(say->host), .port = say->port,
                                       .origin = bytes_str(say->origin), .origin_port = say->origin_port};
-    uint32_t chan;
+    const struct channel_open agent = {.type = OPEN_AUTH_AGENT, .name = f->agent_by_rfc ? BYTES_LIT("agent-connect") : (struct bytes){0}};
+    uint32_t chan, timeout_s = say->agent ? f->policy.agent_timeout_s : f->policy.forwarded_timeout_s;
     if (fd < 0) return;
-    if (chan_open(f->conn, &open, &chan) != ERR_NONE || !chan_take(f, chan, CHAN_FORWARD, f->policy.forwarded_timeout_s)) {
+    if (chan_open(f->conn, say->agent ? &agent : &open, &chan) != ERR_NONE || !chan_take(f, chan, CHAN_FORWARD, timeout_s)) {
         close(fd);
         return;
     }
@@ -212,6 +213,13 @@ static void request_signal(struct face *f, const struct event *ev)
     face_ask(f, &a);
 }
 
+static void request_agent(struct face *f, const struct event *ev)
+{
+    const struct ask_agent a = {.type = ASK_AGENT, .question = ev->question, .chan = ev->chan};
+    f->agent_by_rfc = bytes_is(ev->request.name, "agent-req");
+    face_ask(f, &a);
+}
+
 /* The terminal is in our hands: its size and a break need nobody's leave. */
 static void request_terminal(struct face *f, const struct event *ev)
 {
@@ -237,6 +245,7 @@ static void request_take(struct face *f, const struct event *ev)
     case REQ_ENV: request_env(f, ev); return;
     case REQ_SHELL: case REQ_EXEC: case REQ_SUBSYSTEM: request_start(f, ev); return;
     case REQ_SIGNAL: request_signal(f, ev); return;
+    case REQ_AUTH_AGENT: request_agent(f, ev); return;
     case REQ_WINDOW_CHANGE: case REQ_BREAK: request_terminal(f, ev); return;
     default: face_answer(f, ev->question, false); return;
     }

@@ -45,6 +45,12 @@ static const char *listen_host(const struct sshd_conf *conf, const char *host)
     return host;
 }
 
+enum verdict forward_agent_check(const struct sshd_conf *conf, const struct key_options *options)
+{
+    bool may = conf->allow_agent_forwarding && !conf->disable_forwarding && (!options || options->permit_agent_forwarding);
+    return may ? VERDICT_GOOD : VERDICT_BAD;
+}
+
 enum verdict forward_listen_check(const struct sshd_conf *conf, const struct key_options *options, const struct account *a, const char *host,
                                   uint32_t port)
 {
@@ -83,7 +89,20 @@ static enum err hand_start(struct hand *h, const struct account *a)
     return ERR_NONE;
 }
 
-void hand_close(struct hand *h)
+/* The hand ends by a signal and removes nothing. The name lies in a folder of the user's: so it is the user who removes it. */
+static void agent_remove(const struct hand *h, const struct account *a)
+{
+    int status;
+    if (h->agent[0] == 0) return;
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (account_become(a) != ERR_NONE) _exit(1);
+        _exit(unlink(h->agent) == 0 ? 0 : 1);
+    }
+    if (pid > 0 && child_wait(pid, &status) != ERR_NONE) return;
+}
+
+void hand_close(struct hand *h, const struct account *a)
 {
     int status;
     if (h->pid > 0) {
@@ -91,6 +110,7 @@ void hand_close(struct hand *h)
         if (child_wait(h->pid, &status) != ERR_NONE) status = 0;
     }
     if (h->fd >= 0) close(h->fd);
+    agent_remove(h, a);
     hand_init(h);
 }
 
@@ -118,6 +138,12 @@ enum err hand_listen(struct hand *h, const struct account *a, const struct sshd_
     return hand_send(h, a, &q, host);
 }
 
+enum err hand_agent(struct hand *h, const struct account *a, uint32_t tag)
+{
+    struct hand_question q = {.ask = HAND_ASK_AGENT, .tag = tag};
+    return hand_send(h, a, &q, a->home);
+}
+
 enum err hand_cancel(struct hand *h, uint32_t tag, const char *host, uint16_t port)
 {
     struct hand_question q = {.ask = HAND_ASK_CANCEL, .tag = tag, .port = port};
@@ -134,19 +160,28 @@ static bool ended(const char *text, size_t size)
 /* The hand is a user's process: what it says is held to its form, and a descriptor only comes where one belongs. */
 static bool answer_fits(const struct hand_answer *x, const struct message *got)
 {
-    bool with_fd = x->what == HAND_CONNECTED || x->what == HAND_ACCEPTED;
-    return got->n == sizeof *x && got->fd_count == (with_fd ? 1 : 0) && x->what <= HAND_ACCEPTED && ended(x->host, sizeof x->host) &&
+    bool with_fd = x->what == HAND_CONNECTED || x->what == HAND_ACCEPTED || x->what == HAND_AGENT_ACCEPTED;
+    return got->n == sizeof *x && got->fd_count == (with_fd ? 1 : 0) && x->what < HAND_GONE && ended(x->host, sizeof x->host) &&
            ended(x->origin_host, sizeof x->origin_host) && ended(x->text, sizeof x->text);
 }
 
 static void counters_turn(struct hand *h, const struct hand_answer *x)
 {
-    if (x->what == HAND_LISTENING) h->listeners++;
+    bool stands = x->what == HAND_LISTENING || x->what == HAND_AGENT_STANDS;
+    if (stands) h->listeners++;
     if (x->what == HAND_CLOSED && h->listeners > 0) h->listeners--;
-    if (x->what != HAND_NOTHING && x->what != HAND_ACCEPTED && h->sent > 0) h->sent--;
+    if (x->what != HAND_NOTHING && x->what != HAND_ACCEPTED && x->what != HAND_AGENT_ACCEPTED && h->sent > 0) h->sent--;
 }
 
-enum err hand_receive(struct hand *h, struct hand_news *out)
+/* Where the agent's socket stands: it will be in the environment of programs, so it is a plain path or nothing. */
+static bool agent_take(struct hand *h, const struct hand_answer *x)
+{
+    if (x->what != HAND_AGENT_STANDS) return true;
+    if (h->agent[0] || x->host[0] != '/' || !text_printable(bytes_str(x->host))) return false;
+    return bytes_to_str(bytes_str(x->host), h->agent, sizeof h->agent) == ERR_NONE;
+}
+
+enum err hand_receive(struct hand *h, const struct account *a, struct hand_news *out)
 {
     struct hand_answer x;
     struct message got;
@@ -154,12 +189,12 @@ enum err hand_receive(struct hand *h, struct hand_news *out)
     if (h->fd < 0) return ERR_AGAIN;
     enum err e = message_recv(h->fd, &x, sizeof x, false, &got);
     if (e == ERR_AGAIN) return e;
-    if (e == ERR_NONE && !answer_fits(&x, &got)) {
+    if (e == ERR_NONE && (!answer_fits(&x, &got) || !agent_take(h, &x))) {
         message_close_fds(&got);
         e = ERR_FORMAT;
     }
     if (e != ERR_NONE) {
-        hand_close(h);
+        hand_close(h, a);
         *out = news;
         return ERR_NONE;
     }
@@ -170,7 +205,7 @@ enum err hand_receive(struct hand *h, struct hand_news *out)
     escape_str(bytes_str(x.origin_host), news.origin_host, sizeof news.origin_host);
     escape_str(bytes_str(x.text), news.text, sizeof news.text);
     /* "nothing": the hand has been idle for a while. If nothing is under way to it, it is let go; no race, as only we ask. */
-    if (x.what == HAND_NOTHING && h->sent == 0 && h->listeners == 0) hand_close(h);
+    if (x.what == HAND_NOTHING && h->sent == 0 && h->listeners == 0) hand_close(h, a);
     *out = news;
     return ERR_NONE;
 }

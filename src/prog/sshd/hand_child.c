@@ -10,7 +10,10 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,11 +22,13 @@
 #include "os/message.h"
 #include "os/socket.h"
 #include "sshd/hand.h"
+#include "sshd/sha256.h"
 
 #define WARDEN_FD 3
 
 struct listener {
     int fd;
+    bool agent;                 /* the forwarded agent's socket; nothing below means anything then */
     uint16_t asked_port, port;  /* as the client asked; as bound */
     char host[HAND_HOST_MAX];   /* as the client asked */
 };
@@ -31,12 +36,19 @@ struct listener {
 static struct listener listeners[HAND_LISTENERS_MAX];
 static size_t listeners_n;
 static unsigned children;
+static char agent_path[sizeof((struct hand *)0)->agent];       /* the socket to remove at the end; empty: none */
+
+static NORETURN void end(void)
+{
+    if (agent_path[0]) unlink(agent_path);
+    _exit(0);
+}
 
 /* ---- answers ---- */
 
 static void answer(const struct hand_answer *x, int fd)
 {
-    if (message_send(WARDEN_FD, x, sizeof *x, fd >= 0 ? &fd : NULL, fd >= 0 ? 1 : 0, true) != ERR_NONE) _exit(0);
+    if (message_send(WARDEN_FD, x, sizeof *x, fd >= 0 ? &fd : NULL, fd >= 0 ? 1 : 0, true) != ERR_NONE) end();
 }
 
 static void refuse(uint32_t tag, const char *why)
@@ -91,6 +103,7 @@ static void ask_connect(const struct hand_question *q)
 {
     pid_t pid = children < HAND_CONNECTS_MAX ? fork() : -1;
     if (pid == 0) {
+        agent_path[0] = 0;
         for (size_t i = 0; i < listeners_n; i++) close(listeners[i].fd);     /* a cancelled port must be free at once */
         connect_run(q);
     }
@@ -164,7 +177,7 @@ static void ask_cancel(const struct hand_question *q)
 {
     bool any = false;
     for (size_t i = listeners_n; i-- > 0;) {
-        if (listeners[i].port != q->port || strcmp(listeners[i].host, q->host) != 0) continue;
+        if (listeners[i].agent || listeners[i].port != q->port || strcmp(listeners[i].host, q->host) != 0) continue;
         close(listeners[i].fd);
         listeners[i] = listeners[--listeners_n];
         any = true;
@@ -176,8 +189,100 @@ static void ask_cancel(const struct hand_question *q)
         refuse(q->tag, "no such listener");
 }
 
+/* ---- the forwarded agent ---- */
+
+static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+#define LETTERS 10
+
+static void letters_from(const uint8_t *p, char out[LETTERS + 1])
+{
+    for (size_t i = 0; i < LETTERS; i++) out[i] = letters[p[i] % (sizeof letters - 1)];
+    out[LETTERS] = 0;
+}
+
+/* A folder that nobody else looks into; one that is there must be the user's own, and no link. */
+static bool folder_make(const char *path, bool private)
+{
+    struct stat st;
+    if (mkdir(path, 0700) != 0 && errno != EEXIST) return false;
+    if (!private) return true;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    bool good = fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid() && ((st.st_mode & 077) == 0 || fchmod(fd, 0700) == 0);
+    if (fd >= 0) close(fd);
+    return good;
+}
+
+/* HOME/.ssh/agent/s.HOST.sshd.RANDOM: HOST by a hash of the machine's name, as a home folder may be on several. */
+static bool agent_name(const char *home, char *out, size_t cap)
+{
+    char host[256] = "", at[LETTERS + 1], tail[LETTERS + 1];
+    uint8_t hash[32], random[LETTERS];
+    int n = snprintf(out, cap, "%s/.ssh", home);
+    if (n < 0 || (size_t)n >= cap || !folder_make(out, false)) return false;
+    n = snprintf(out, cap, "%s/.ssh/agent", home);
+    if (n < 0 || (size_t)n >= cap || !folder_make(out, true)) return false;
+    if (gethostname(host, sizeof host - 1) != 0 || getrandom(random, sizeof random, 0) != (ssize_t)sizeof random) return false;
+    sha256_sum(bytes_str(host), hash);
+    letters_from(hash, at), letters_from(random, tail);
+    n = snprintf(out, cap, "%s/.ssh/agent/s.%s.sshd.%s", home, at, tail);
+    return n > 0 && (size_t)n < cap;
+}
+
+static int agent_listen(const char *path)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    if (bytes_to_str(bytes_str(path), a.sun_path, sizeof a.sun_path) != ERR_NONE) return -1;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    mode_t old = umask(0177);
+    bool bound = fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0;
+    umask(old);
+    if (bound && listen(fd, 128) == 0) return fd;
+    if (bound) unlink(path);
+    if (fd >= 0) close(fd);
+    return -1;
+}
+
+static void ask_agent(const struct hand_question *q)
+{
+    struct hand_answer x = {.what = HAND_AGENT_STANDS, .tag = q->tag};
+    char path[sizeof agent_path];
+    errno = 0;
+    int fd = agent_path[0] == 0 && listeners_n < HAND_LISTENERS_MAX && agent_name(q->host, path, sizeof path) ? agent_listen(path) : -1;
+    if (fd < 0) {
+        refuse(q->tag, errno ? strerror(errno) : "no room for a socket below the home folder");
+        return;
+    }
+    memcpy(agent_path, path, sizeof agent_path);
+    listeners[listeners_n++] = (struct listener){.fd = fd, .agent = true};
+    snprintf(x.host, sizeof x.host, "%s", path);
+    answer(&x, -1);
+}
+
+/* Modes keep all others out; this says so once more (TRUST 40). */
+static bool agent_peer_good(int fd)
+{
+    struct ucred who;
+    socklen_t n = sizeof who;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 && (who.uid == geteuid() || who.uid == 0);
+}
+
+static void agent_accept(const struct listener *l)
+{
+    const struct hand_answer x = {.what = HAND_AGENT_ACCEPTED};
+    int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0) return;
+    if (agent_peer_good(fd)) answer(&x, fd);
+    close(fd);
+}
+
+/* ---- accepting ---- */
+
 static void listener_accept(const struct listener *l)
 {
+    if (l->agent) {
+        agent_accept(l);
+        return;
+    }
     struct sockaddr_storage from;
     socklen_t n = sizeof from;
     struct address at;
@@ -198,12 +303,13 @@ static void listener_accept(const struct listener *l)
 static void question_take(void)
 {
     static void (*const takers[])(const struct hand_question *q) = {
-        [HAND_ASK_CONNECT] = ask_connect, [HAND_ASK_LISTEN] = ask_listen, [HAND_ASK_CANCEL] = ask_cancel};
+        [HAND_ASK_CONNECT] = ask_connect, [HAND_ASK_LISTEN] = ask_listen, [HAND_ASK_CANCEL] = ask_cancel,
+        [HAND_ASK_AGENT] = ask_agent};
     struct hand_question q;
     struct message got;
     enum err e = message_recv(WARDEN_FD, &q, sizeof q, false, &got);
     if (e == ERR_AGAIN) return;
-    if (e != ERR_NONE || got.n != sizeof q || q.ask >= COUNT_OF(takers) || !takers[q.ask]) _exit(0);
+    if (e != ERR_NONE || got.n != sizeof q || q.ask >= COUNT_OF(takers) || !takers[q.ask]) end();
     takers[q.ask](&q);
 }
 

@@ -147,6 +147,7 @@ struct session_spec {
     enum session_kind kind;
     const char *command;        /* EXEC: the command; SUBSYSTEM: its name; SHELL: ignored. NUL-terminated, otherwise opaque */
     const struct session_pty *pty;              /* NULL: none. (Whether one may be had: session_pty_check().) */
+    const char *agent_path;     /* SSH_AUTH_SOCK; NULL: no agent was forwarded */
     bool change_password;       /* logged in by password and account->must_change: run passwd(1) and nothing else */
     int log_fd;                 /* where the log goes; below 1: syslog */
     const char *notices;        /* printed first with a pty and no command, e.g. what the login has to say; or NULL */
@@ -212,9 +213,11 @@ struct hand {
     pid_t pid;                  /* 0: not running; hand_* start it when needed */
     int fd;                     /* to poll while >= 0; may change with every call */
     uint32_t sent, listeners;   /* requests without an answer; listeners that stand */
+    char agent[128];            /* the path of the forwarded agent's socket; empty: none */
 };
 void hand_init(struct hand *h);
-void hand_close(struct hand *h);                /* ends it with all its listeners */
+/* Ends it with all its listeners, and removes the agent's socket, as the user. */
+void hand_close(struct hand *h, const struct account *a);
 
 /* May the login forward? AllowTcpForwarding, DisableForwarding, no-port-forwarding/restrict, permitopen=, permitlisten=. */
 MUST_USE enum verdict forward_open_check(const struct sshd_conf *conf, const struct key_options *options, const char *host, uint32_t port);
@@ -228,6 +231,11 @@ MUST_USE enum err hand_connect(struct hand *h, const struct account *a, const st
 /* host as the client sent it ("" all, "localhost", an address), read by GatewayPorts; port 0: the system picks. */
 MUST_USE enum err hand_listen(struct hand *h, const struct account *a, const struct sshd_conf *conf, uint32_t tag, const char *host,
                               uint16_t port);
+/* May the login forward its agent? AllowAgentForwarding, DisableForwarding, no-agent-forwarding/restrict, a certificate. */
+MUST_USE enum verdict forward_agent_check(const struct sshd_conf *conf, const struct key_options *options);
+/* A socket in ~/.ssh/agent, a folder for the user only, as OpenSSH 10.1 has it. Answered by AGENT_STANDS or REFUSED. ERR_TOO_LONG: no socket
+ * fits below that home. */
+MUST_USE enum err hand_agent(struct hand *h, const struct account *a, uint32_t tag);
 /* Answered by CLOSED or REFUSED. */
 MUST_USE enum err hand_cancel(struct hand *h, uint32_t tag, const char *host, uint16_t port);
 
@@ -238,6 +246,8 @@ enum hand_what {
     HAND_LISTENING,             /* port: the one bound */
     HAND_CLOSED,                /* the listener is gone */
     HAND_ACCEPTED,              /* fd: a new connection to listener host:port (as asked); from origin_host:origin_port */
+    HAND_AGENT_STANDS,          /* its socket listens: h->agent says where */
+    HAND_AGENT_ACCEPTED,        /* fd: a new connection to it */
     HAND_GONE                   /* the hand ended against its will: the connection must end too */
 };
 struct hand_news {
@@ -249,6 +259,6 @@ struct hand_news {
     char text[128];
 };
 /* One message when h->fd is readable. Never waits. ERR_AGAIN: none. */
-MUST_USE enum err hand_receive(struct hand *h, struct hand_news *out);
+MUST_USE enum err hand_receive(struct hand *h, const struct account *a, struct hand_news *out);
 
 #endif

@@ -167,6 +167,7 @@ static void take_session(struct warden *w, const union ask *a)
     case ASK_CLOSE: warden_close(w, &a->CLOSE); return;
     case ASK_CONNECT: warden_connect(w, &a->CONNECT); return;
     case ASK_LISTEN: case ASK_CANCEL: warden_listen(w, &a->LISTEN); return;
+    case ASK_AGENT: warden_agent(w, &a->AGENT); return;
     case ASK_PROVE: warden_prove(w, &a->PROVE); return;
     default: warden_guilt(w, ask_name(a->type), ERR_STATE);
     }

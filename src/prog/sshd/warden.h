@@ -85,6 +85,7 @@ struct warden {
     size_t session_count, session_cap;
     struct hand hand;
     bool hand_used;
+    uint32_t agent_question;                /* agent forwarding was asked for, the hand has not answered; UINT32_MAX: nobody waits for it; 0: no */
 };
 
 /* What only lives from a question to its answer: large, and not wanted in an idle session. One use at a time. */
@@ -135,6 +136,7 @@ void warden_signal(struct warden *w, const struct ask_signal *ask);
 void warden_close(struct warden *w, const struct ask_close *ask);
 void warden_connect(struct warden *w, const struct ask_connect *ask);
 void warden_listen(struct warden *w, const struct ask_listen *ask);
+void warden_agent(struct warden *w, const struct ask_agent *ask);
 void warden_hand_read(struct warden *w);
 /* A session's pidfd is readable. */
 void warden_reap(struct warden *w, struct warden_session *s);

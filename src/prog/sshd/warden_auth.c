@@ -189,6 +189,7 @@ static void policy_fill(struct policy *p, const struct sshd_conf *c)
     p->session_timeout_s = conf_channel_timeout_s(&c->channel_timeout, "session", NULL);
     p->direct_timeout_s = conf_channel_timeout_s(&c->channel_timeout, "direct-tcpip", NULL);
     p->forwarded_timeout_s = conf_channel_timeout_s(&c->channel_timeout, "forwarded-tcpip", NULL);
+    p->agent_timeout_s = conf_channel_timeout_s(&c->channel_timeout, "agent-connection", NULL);
     p->global_timeout_s = conf_channel_timeout_s(&c->channel_timeout, "global", NULL);
     p->tos_interactive = (uint32_t)c->ipqos.interactive, p->tos_bulk = (uint32_t)c->ipqos.bulk;
     p->rekey_bytes = c->rekey_limit.bytes, p->rekey_s = (uint64_t)c->rekey_limit.time_s;

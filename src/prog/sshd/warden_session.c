@@ -152,7 +152,8 @@ void warden_start_session(struct warden *w, uint32_t question, uint32_t chan, ui
     }
     const struct session_spec spec = {
         .account = &w->account, .conf = w->conf, .options = w->options, .link = &w->link, .env = &s->env, .kind = kinds[kind], .command = text,
-        .pty = s->has_pty ? &s->pty : NULL, .timeout_ms = START_MS, .change_password = w->change_password, .log_fd = log_fd()};
+        .pty = s->has_pty ? &s->pty : NULL, .timeout_ms = START_MS, .change_password = w->change_password, .log_fd = log_fd(),
+        .agent_path = w->hand.agent[0] ? w->hand.agent : NULL};
     enum err e = session_start(&spec, &s->session);
     session_env_done(&s->env);
     s->env = (struct session_env){0};
@@ -204,7 +205,7 @@ void warden_sessions_end(struct warden *w)
 {
     for (size_t i = 0; i < w->session_count; i++)
         if (w->sessions[i]->started && w->sessions[i]->session.pid > 0) session_close(&w->sessions[i]->session, &w->account);
-    if (w->hand_used) hand_close(&w->hand);
+    if (w->hand_used) hand_close(&w->hand, &w->account);
 }
 
 /* ---- forwards: the hand opens them as the user ---- */
@@ -259,6 +260,41 @@ void warden_listen(struct warden *w, const struct ask_listen *ask)
     if (!ok) listening(w, ask->question, false, 0);
 }
 
+/* One socket serves all sessions of the connection, whichever of them asked for it. */
+void warden_agent(struct warden *w, const struct ask_agent *ask)
+{
+    const struct warden_session *s = session_get(w, ask->chan);
+    bool ok = s && !s->started && !w->change_password && forward_agent_check(w->conf, w->options) == VERDICT_GOOD;
+    if (!ok) log_line(LOG_LEVEL_VERBOSE, "agent forwarding for %s refused", w->user);
+    if (!ok || w->hand.agent[0]) {
+        reply(w, ask->question, ok);
+        return;
+    }
+    w->hand_used = true;
+    enum err e = w->agent_question ? ERR_STATE : hand_agent(&w->hand, &w->account, ask->question);
+    if (e == ERR_NONE) w->agent_question = ask->question ? ask->question : UINT32_MAX;
+    else reply(w, ask->question, false);
+}
+
+/* True: the news were about the agent's socket, and the face has its answer. */
+static bool agent_answered(struct warden *w, const struct hand_news *n)
+{
+    bool stands = n->what == HAND_AGENT_STANDS;
+    if (!stands && (n->what != HAND_REFUSED || w->agent_question == 0 || (n->tag != w->agent_question && n->tag != 0))) return false;
+    if (!stands) log_line(LOG_LEVEL_INFO, "no socket for the forwarded agent of %s: %s", w->user, n->text);
+    else log_line(LOG_LEVEL_DEBUG1, "agent forwarding for %s at %s", w->user, w->hand.agent);
+    uint32_t question = w->agent_question == UINT32_MAX ? 0 : w->agent_question;
+    w->agent_question = 0;
+    reply(w, question, stands);
+    return true;
+}
+
+static void agent_accepted(struct warden *w, const struct hand_news *n)
+{
+    const struct say_accepted say = {.type = SAY_ACCEPTED, .agent = 1};
+    warden_say(w, &say, &n->fd, 1);
+}
+
 static void accepted(struct warden *w, const struct hand_news *n)
 {
     struct say_accepted say = {.type = SAY_ACCEPTED, .port = n->port, .origin_port = n->origin_port};
@@ -271,8 +307,10 @@ static void news(struct warden *w, const struct hand_news *n)
 {
     struct say_connected connected = {.type = SAY_CONNECTED, .question = n->tag, .ok = 1};
     char peer[512];
+    if (agent_answered(w, n)) return;
     switch (n->what) {
-    case HAND_NOTHING: return;
+    case HAND_NOTHING: case HAND_AGENT_STANDS: return;
+    case HAND_AGENT_ACCEPTED: agent_accepted(w, n); return;
     case HAND_CONNECTED: warden_say(w, &connected, &n->fd, 1); return;
     case HAND_LISTENING: listening(w, n->tag, true, n->port); return;
     case HAND_CLOSED: listening(w, n->tag, true, 0); return;
@@ -287,7 +325,7 @@ static void news(struct warden *w, const struct hand_news *n)
 void warden_hand_read(struct warden *w)
 {
     struct hand_news n = {.fd = -1};
-    if (hand_receive(&w->hand, &n) != ERR_NONE) return;
+    if (hand_receive(&w->hand, &w->account, &n) != ERR_NONE) return;
     news(w, &n);
     if (n.fd >= 0) close(n.fd);
 }

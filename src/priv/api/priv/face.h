@@ -41,6 +41,7 @@ enum {
     X(LISTEN,       ask_listen,       AT_SESSION,            false, 0) \
     X(CANCEL,       ask_listen,       AT_SESSION,            false, 0) \
     X(PROVE,        ask_prove,        AT_SESSION,            false, 0) \
+    X(AGENT,        ask_agent,        AT_SESSION,            false, 0) \
     X(GROUP,        ask_group,        AT_KEX | AT_SESSION,   false, 0) \
     X(LINE,         ask_line,         AT_ANY,                false, 0) \
     X(BYE,          ask_bye,          AT_ANY,                true,  0)
@@ -94,6 +95,7 @@ struct ask_signal { uint32_t type, question, chan, name_n; uint8_t name[32]; };
 struct ask_close { uint32_t type, chan; };                          /* the channel is gone */
 struct ask_connect { uint32_t type, question, port, origin_port, host_n, origin_n; uint8_t host[256], origin[64]; };
 struct ask_listen { uint32_t type, question, port, host_n; uint8_t host[256]; };
+struct ask_agent { uint32_t type, question, chan; };               /* agent forwarding, once for all sessions */
 struct ask_prove { uint32_t type, hostkey, alg_n; uint8_t alg[ASK_NAME_MAX]; };   /* hostkeys-prove-00: over the warden's session id */
 struct ask_group { uint32_t type, question, min, want, max; };                /* a group for RFC 4419 */
 struct ask_line { uint32_t type, level, text_n; uint8_t text[256]; };    /* a debug line; level 1 to 3 */
@@ -123,7 +125,7 @@ union ask {
     X(SIGNED,    say_signed,    0)      /* to SIGN */ \
     X(BANNER,    say_banner,    0)      /* before the AUTH it comes with; more than one for a long text */ \
     X(AUTH,      say_auth,      0)      /* to AUTH_* */ \
-    X(REPLY,     say_reply,     0)      /* to PTY, ENV, START that failed, SIGNAL, CANCEL */ \
+    X(REPLY,     say_reply,     0)      /* to PTY, ENV, START that failed, SIGNAL, CANCEL, AGENT */ \
     X(STARTED,   say_started,   3)      /* to START: the terminal's master, or sink, source, source_err, or the line to a file hand */ \
     X(EXIT,      say_exit,      0) \
     X(CONNECTED, say_connected, 1)      /* to CONNECT */ \
@@ -147,7 +149,7 @@ enum say_auth_result { SAY_AUTH_NO, SAY_AUTH_YES, SAY_AUTH_PARTIAL, SAY_AUTH_PK_
 /* What the face needs to know of the settings after login. It only saves round trips: the warden enforces them. */
 struct policy {
     uint32_t client_alive_s, client_alive_max, max_sessions, unused_timeout_s;
-    uint32_t session_timeout_s, direct_timeout_s, forwarded_timeout_s, global_timeout_s;    /* ChannelTimeout, 0: never; session: not begun yet */
+    uint32_t session_timeout_s, direct_timeout_s, forwarded_timeout_s, agent_timeout_s, global_timeout_s;    /* ChannelTimeout, 0: never; session: not begun yet */
     uint32_t tos_interactive, tos_bulk;             /* IPQoS; above 255: the system's */
     uint64_t rekey_bytes, rekey_s;
 };
@@ -159,7 +161,8 @@ struct say_started { uint32_t type, question, chan, pty, files, timeout_s; };
 struct say_exit { uint32_t type, chan, by_signal, status, core; char signal[32]; };
 struct say_connected { uint32_t type, question, ok, reason; char text[128]; };
 struct say_listening { uint32_t type, question, ok, port; };
-struct say_accepted { uint32_t type, port, origin_port; char host[256], origin[64]; };
+/* agent: a connection to the forwarded agent's socket, not to a port. */
+struct say_accepted { uint32_t type, agent, port, origin_port; char host[256], origin[64]; };
 struct say_group { uint32_t type, question, ok, p_n, g_n; uint8_t p[2048], g[8]; };
 struct say_end { uint32_t type, reason; char text[256]; };
 

@@ -9,7 +9,10 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,9 +25,10 @@
 static struct hand_news next_news(struct hand *h)
 {
     struct hand_news n = {.what = HAND_NOTHING, .fd = -1};
+    const struct account bob = find(BOB);
     struct pollfd p = {h->fd, POLLIN, 0};
     assert_int_equal(poll(&p, 1, 20000), 1);
-    assert_int_equal(hand_receive(h, &n), ERR_NONE);
+    assert_int_equal(hand_receive(h, &bob, &n), ERR_NONE);
     return n;
 }
 
@@ -73,7 +77,7 @@ static void the_hand_connects_as_the_user(void **state)
     assert_int_equal(n.tag, 73);
     assert_true(n.text[0] != 0);
     assert_int_equal(h.sent, 0);
-    hand_close(&h);
+    hand_close(&h, &bob);
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
@@ -119,7 +123,56 @@ static void the_hand_listens_and_stops(void **state)
     assert_int_equal(hand_listen(&h, &bob, &conf, 5, "", 79), ERR_NONE);     /* below 1024: the user has no right to it */
     n = next_news(&h);
     assert_true(n.what == HAND_REFUSED || n.what == HAND_LISTENING);         /* some kernels give low ports to all */
-    hand_close(&h);
+    hand_close(&h, &bob);
+}
+
+/* A forwarded agent: a socket that only the user can reach, and that goes with the hand. */
+static void the_agents_socket_is_the_users_alone(void **state)
+{
+    (void)state;
+    struct account bob = find(BOB);
+    struct hand h;
+    struct stat st;
+    char folder[sizeof h.agent], path[sizeof h.agent];
+    hand_init(&h);
+    assert_int_equal(hand_agent(&h, &bob, 7), ERR_NONE);
+    struct hand_news n = next_news(&h);
+    assert_int_equal(n.what, HAND_AGENT_STANDS);
+    assert_int_equal(n.tag, 7);
+    memcpy(path, h.agent, sizeof path), memcpy(folder, h.agent, sizeof folder);
+    *strrchr(folder, '/') = 0;
+    assert_int_equal(stat(path, &st), 0);
+    assert_true(S_ISSOCK(st.st_mode) && st.st_uid == bob.uid && (st.st_mode & 077) == 0);
+    assert_int_equal(stat(folder, &st), 0);
+    assert_true(S_ISDIR(st.st_mode) && st.st_uid == bob.uid && (st.st_mode & 077) == 0);
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    snprintf(sa.sun_path, sizeof sa.sun_path, "%s", path);
+    int client = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(connect(client, (struct sockaddr *)&sa, sizeof sa), 0);
+    n = next_news(&h);
+    assert_int_equal(n.what, HAND_AGENT_ACCEPTED);
+    assert_true(n.fd >= 0);
+    close(n.fd), close(client);
+    assert_int_equal(hand_agent(&h, &bob, 8), ERR_NONE);       /* one is enough */
+    assert_int_equal(next_news(&h).what, HAND_REFUSED);
+    assert_string_equal(h.agent, path);
+    hand_close(&h, &bob);
+    assert_int_equal(stat(path, &st), -1);
+}
+
+static void an_agents_folder_that_is_a_link_is_not_taken(void **state)
+{
+    (void)state;
+    struct account bob = find(BOB);
+    struct hand h;
+    hand_init(&h);
+    sh("rm -rf %s/.ssh/agent; mkdir -p %s/elsewhere; chown %u %s/elsewhere; ln -s ../elsewhere %s/.ssh/agent", bob.home, bob.home, bob.uid, bob.home,
+       bob.home);
+    assert_int_equal(hand_agent(&h, &bob, 1), ERR_NONE);
+    assert_int_equal(next_news(&h).what, HAND_REFUSED);
+    assert_string_equal(h.agent, "");
+    hand_close(&h, &bob);
+    sh("rm %s/.ssh/agent", bob.home);
 }
 
 static void a_killed_hand_is_news(void **state)
@@ -136,7 +189,7 @@ static void a_killed_hand_is_news(void **state)
     assert_int_equal(next_news(&h).what, HAND_GONE);
     assert_int_equal(h.fd, -1);
     struct hand_news n;
-    assert_int_equal(hand_receive(&h, &n), ERR_AGAIN);
+    assert_int_equal(hand_receive(&h, &bob, &n), ERR_AGAIN);
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
@@ -145,6 +198,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_hand_connects_as_the_user),
         cmocka_unit_test(the_hand_listens_and_stops),
+        cmocka_unit_test(the_agents_socket_is_the_users_alone),
+        cmocka_unit_test(an_agents_folder_that_is_a_link_is_not_taken),
         cmocka_unit_test(a_killed_hand_is_news),
     };
     if (!place_make()) return 0;

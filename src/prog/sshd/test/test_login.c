@@ -305,7 +305,7 @@ static void a_failed_fork_is_never_a_pid(void **state)
     enum err keys = keys_ask(&q, o, &a), plain = session_start(&spec, &fresh), sig = session_signal(&s, &me, "TERM");
     spec.pty = &pty;
     enum err tty = session_start(&spec, &fresh), hand = hand_connect(&h, &me, &conf, 1, "x", 1);
-    hand_close(&h);
+    hand_close(&h, &(const struct account){0});
     fork_fails = false;
     assert_int_equal(keys, ERR_SYSTEM);
     assert_int_equal(a.found, VERDICT_BAD);
