@@ -20,7 +20,7 @@ from tap import PATIENCE, Tap, same, wait_for  # noqa: E402
 # In which stages a message may come, by hand: h(ello) k(ex) a(uth) s(ession).
 TURNS = {
     "HELLO": "h", "IDENT": "kas", "SIGN": "ks", "AUTH_OTHER": "a", "AUTH_SECRET": "a", "AUTH_KEY": "a", "AUTH_KEY_BIG": "a", "PTY": "s",
-    "ENV": "s", "START": "s", "START_BIG": "s", "SIGNAL": "s", "CLOSE": "s", "CONNECT": "s", "LISTEN": "s", "CANCEL": "s", "PROVE": "s",
+    "ENV": "s", "START": "s", "START_BIG": "s", "SIGNAL": "s", "CLOSE": "s", "CONNECT": "s", "LISTEN": "s", "CANCEL": "s", "PROVE": "s", "AGENT": "s",
     "GROUP": "ks", "LINE": "kas", "BYE": "kas",
 }
 TURNS["IDENT"] = "ka"   # after login nobody has a use for it

@@ -17,7 +17,7 @@ static const struct {
 } expected[] = {
     {ASK_HELLO, "h"}, {ASK_IDENT, "ka"}, {ASK_SIGN, "ks"}, {ASK_AUTH_OTHER, "a"}, {ASK_AUTH_SECRET, "a"}, {ASK_AUTH_KEY, "a"},
     {ASK_AUTH_KEY_BIG, "a"}, {ASK_PTY, "s"}, {ASK_ENV, "s"}, {ASK_START, "s"}, {ASK_START_BIG, "s"}, {ASK_SIGNAL, "s"}, {ASK_CLOSE, "s"},
-    {ASK_CONNECT, "s"}, {ASK_LISTEN, "s"}, {ASK_CANCEL, "s"}, {ASK_PROVE, "s"}, {ASK_GROUP, "ks"}, {ASK_LINE, "kas"}, {ASK_BYE, "kas"},
+    {ASK_CONNECT, "s"}, {ASK_LISTEN, "s"}, {ASK_CANCEL, "s"}, {ASK_PROVE, "s"}, {ASK_AGENT, "s"}, {ASK_GROUP, "ks"}, {ASK_LINE, "kas"}, {ASK_BYE, "kas"},
 };
 
 static size_t size_of(uint32_t type)
