@@ -11,6 +11,7 @@
 #include "crypto/hash.h"
 #include "crypto/sign.h"
 #include "kit/conf_world.h"
+#include "os/cpu.h"
 #include "ui.h"
 
 struct ui ui = {.ctl = -1};
@@ -54,6 +55,8 @@ static void world_fill(void)
     if (!ui.world)
         fatal("No user exists for uid %lu", (unsigned long)getuid());
     ui.world->version = "OpenSSH_10.5";
+    if (cpu_has_aes())
+        ui.world->algs = &conf_algs_aes;
 }
 
 /* Both are checked before any of it reaches a command line (TRUST 18). */

@@ -22,6 +22,7 @@ struct conf_algs {
     const char *ca_default;                         /* CASignatureAlgorithms */
 };
 extern const struct conf_algs conf_algs_openssh;    /* OpenSSH 10.5's */
+extern const struct conf_algs conf_algs_aes;        /* the same but for aes128-gcm, which comes first: a client's where the CPU has AES */
 
 #define CONF_READ_CHECK_OWNER 1U    /* refuse (ERR_DENIED) a file not owned by us or root, or writable by group or others */
 
