@@ -11,7 +11,7 @@ import programs
 from place import Place
 from tap import Skip, Tap, same
 
-LATER = "-K -Dlib".split()
+LATER = "-Dlib".split()
 
 
 def keygen(place, *args, **kw):
@@ -53,9 +53,6 @@ def later_options(tap, place):
     with tap.case("each job that is not built yet ends with one line"):
         for option in LATER:
             one_line(keygen(place, option), 255, "not available in this version")
-        for kind in "ecdsa-sk", "ed25519-sk", "mldsa44-ed25519":
-            one_line(keygen(place, "-t", kind, "-N", "", "-f", "never"), 255, "not available in this version")
-        same([f for f in os.listdir(place.folder) if f.startswith("never")], [], "files")
     with tap.case("an unknown option and a missing argument show the usage"):
         for option in "-x", "-j", "-f":
             done = keygen(place, option)

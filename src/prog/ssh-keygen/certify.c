@@ -80,9 +80,9 @@ static void authority_find(const struct options *o, struct authority *out)
     out->alg = alg_choose(o->type, out->key);
 }
 
-static enum err authority_sign(const struct authority *a, struct bytes body, struct wr *out)
+static enum err authority_sign(const struct options *o, const struct authority *a, struct bytes body, struct wr *out)
 {
-    return a->agent >= 0 ? agent_sign(a->agent, a->key, a->alg, body, out) : privkey_sign(a->id.key, a->alg, body, out);
+    return a->agent >= 0 ? agent_sign(a->agent, a->key, a->alg, body, out) : key_sign(o, a->id.key, a->alg, body, out);
 }
 
 /* ---- the rest of the command line ---- */
@@ -126,7 +126,7 @@ static enum err cert_make(const struct options *o, const struct certify *c, cons
         .critical_n = c->critical.n, .extensions = c->extensions.at, .extensions_n = c->extensions.n,
     };
     TRY(cert_body_write(&plan, subject, a->key, &random_libcrypto, &body));
-    TRY(authority_sign(a, wr_bytes(&body), &sig));
+    TRY(authority_sign(o, a, wr_bytes(&body), &sig));
     TRY(cert_write(wr_bytes(&body), wr_bytes(&sig), &blob));
     return pubkey_parse_any(wr_bytes(&blob), out); /* nothing is saved that others would refuse */
 }

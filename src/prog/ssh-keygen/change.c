@@ -27,6 +27,7 @@ int job_change_passphrase(struct options *o)
         print_text(wr_bytes(&id.comment));
         printf("'\n");
     }
+    token_options_change(o, id.key);
     if (!o->new_passphrase)
         passphrase_new("Enter new passphrase (empty for no passphrase): ", "Pass phrases do not match.  Try again.", false,
                        &fresh);

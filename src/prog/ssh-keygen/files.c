@@ -20,10 +20,11 @@ static const char *default_name(const char *type)
 {
     static const struct {
         const char *word, *name;
-    } rows[] = {{"ed25519", "id_ed25519"}, {"ecdsa", "id_ecdsa"}, {"rsa", "id_rsa"}};
+    } rows[] = {{"mldsa44-ed25519", "id_mldsa44_ed25519"}, {"ed25519-sk", "id_ed25519_sk"}, {"sk-ssh-ed25519", "id_ed25519_sk"},
+               {"ecdsa-sk", "id_ecdsa_sk"}, {"sk-ecdsa", "id_ecdsa_sk"}, {"ed25519", "id_ed25519"}, {"ecdsa", "id_ecdsa"}, {"rsa", "id_rsa"}};
     for (size_t i = 0; type && i < COUNT_OF(rows); i++)
         if (strcasestr(type, rows[i].word)) return rows[i].name;
-    return rows[0].name;
+    return "id_ed25519";
 }
 
 void need_file(struct options *o, const char *prompt)

@@ -54,6 +54,9 @@ void print_text(struct bytes text);
 /* One line from stdin without its newline; false at the end of file. */
 bool read_answer(char *buf, size_t cap);
 
+/* " (y/n)? " and whether the answer was yes. */
+bool confirm(void);
+
 /* ---- keys (files.c) ---- */
 /* "prompt (default): " on stdout and the answer to o->file, unless -f was given. */
 void need_file(struct options *o, const char *prompt);
@@ -98,6 +101,22 @@ MUST_USE enum err output_save(const char *path, struct bytes content);
 void print_fingerprint(const struct options *o, const struct pubkey *k, struct bytes comment);
 void print_randomart(const struct options *o, const struct pubkey *k);
 
+/* ---- making (make.c) ---- */
+/* False: there is such a file, and it is to stay. */
+bool confirm_overwrite(const char *path);
+/* That of a new key: -N, else typed. */
+void passphrase_get(const struct options *o, struct secret *out);
+
+/* ---- keys on authenticators (token.c) ---- */
+/* Enrolls one as -O asks for; stops when that fails. */
+void token_make(const struct options *o, const char *type, struct privkey **out, struct wr *attestation);
+/* privkey_sign(), or by the authenticator where the key is on one; then it says itself why that failed. */
+MUST_USE enum err key_sign(const struct options *o, const struct privkey *k, const struct sig_alg *alg, struct bytes msg, struct wr *out);
+/* -O write-attestation. */
+void token_attestation_save(const struct options *o, struct bytes attestation);
+/* -p with -O: what the file asks of its authenticator from now on. Stops at other options, and for other keys. */
+void token_options_change(const struct options *o, struct privkey *k);
+
 /* ---- the jobs; each ends the process or returns the exit status ---- */
 int job_make(struct options *o);
 int job_host_keys(struct options *o);
@@ -115,6 +134,7 @@ int job_krl_make(struct options *o);
 int job_krl_query(struct options *o);
 int job_dns(struct options *o);
 int job_signature(struct options *o);
+int job_download(struct options *o);
 
 /* Shows how to call the program, exit 1. */
 NORETURN void usage(void);

@@ -199,11 +199,12 @@ static bool wants_krl_query(const struct options *o) { return o->krl_query; }
 static bool wants_dns(const struct options *o) { return o->dns_host; }
 static bool wants_certify(const struct options *o) { return o->ca_key; }
 static bool wants_show_cert(const struct options *o) { return o->show_cert; }
+static bool wants_download(const struct options *o) { return o->download; }
 static bool wants_new(const struct options *o) { (void)o; return true; }
 /* Jobs of OpenSSH's that are not built yet. */
 static bool wants_later(const struct options *o)
 {
-    return o->pkcs11 || o->download;
+    return o->pkcs11;
 }
 
 static int job_later(struct options *o)
@@ -233,6 +234,7 @@ static const struct job {
     {wants_comment, job_change_comment, false},
     {wants_public, job_print_public, false},
     {wants_dns, job_dns, false},
+    {wants_download, job_download, false},
     {wants_host_keys, job_host_keys, false},
     {wants_new, job_make, false},
 };

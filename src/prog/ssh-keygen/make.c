@@ -14,9 +14,6 @@
 
 /* ---- -t and -b ---- */
 
-static const char *const later_types[] = {"ecdsa-sk", "ed25519-sk", "mldsa44-ed25519", "sk-ssh-ed25519@openssh.com",
-                                          "sk-ecdsa-sha2-nistp256@openssh.com", "ssh-mldsa44-ed25519@openssh.com"};
-
 static const char *ecdsa_type(size_t bits)
 {
     static const struct {
@@ -39,6 +36,11 @@ static const char *rsa_type(size_t *bits)
 /* The full type name for a word of -t; checks -b. */
 static const char *type_resolve(const char *name, size_t *bits)
 {
+    static const struct {
+        const char *word, *type;
+    } named[] = {{"mldsa44-ed25519", "ssh-mldsa44-ed25519@openssh.com"},
+                 {"ed25519-sk", "sk-ssh-ed25519@openssh.com"},
+                 {"ecdsa-sk", "sk-ecdsa-sha2-nistp256@openssh.com"}};
     if (strcasecmp(name, "ed25519") == 0 || strcmp(name, "ssh-ed25519") == 0) return "ssh-ed25519";
     if (strcasecmp(name, "rsa") == 0 || strcmp(name, "ssh-rsa") == 0) return rsa_type(bits);
     if (strcasecmp(name, "ecdsa") == 0) return ecdsa_type(*bits ? *bits : 256);
@@ -46,8 +48,8 @@ static const char *type_resolve(const char *name, size_t *bits)
         const struct sig_alg *alg = sig_alg_find(bytes_str(name));
         if (alg && !sig_alg_is_cert(alg)) return *bits ? ecdsa_type(*bits) : name;
     }
-    for (size_t i = 0; i < COUNT_OF(later_types); i++)
-        if (strcasecmp(name, later_types[i]) == 0) fatal("key type %s is not available in this version", name);
+    for (size_t i = 0; i < COUNT_OF(named); i++)
+        if (strcasecmp(name, named[i].word) == 0 || strcmp(name, named[i].type) == 0) return named[i].type;
     fatal("unknown key type %s", name);
 }
 
@@ -66,16 +68,15 @@ static void folder_make(const struct options *o)
     else if (!o->quiet) say("Created directory '%s'.", folder);
 }
 
-static void overwrite_confirm(const char *path)
+bool confirm_overwrite(const char *path)
 {
-    char answer[16];
     struct stat st;
-    if (stat(path, &st) != 0) return;
-    printf("%s already exists.\nOverwrite (y/n)? ", path);
-    if (!read_answer(answer, sizeof answer) || (answer[0] != 'y' && answer[0] != 'Y')) exit(1);
+    if (stat(path, &st) != 0) return true;
+    printf("%s already exists.\nOverwrite", path);
+    return confirm();
 }
 
-static void passphrase_get(const struct options *o, struct secret *out)
+void passphrase_get(const struct options *o, struct secret *out)
 {
     const char *given = o->passphrase ? o->passphrase : o->new_passphrase;
     if (!given)
@@ -110,12 +111,15 @@ int job_make(struct options *o)
     const char *type = type_resolve(name, &o->bits);
     if (!o->quiet) printf("Generating public/private %s key pair.\n", name);
     fflush(stdout);
+    struct wr attestation CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
     enum err e = privkey_generate(type, o->bits, &random_libcrypto, &key);
-    if (e != ERR_NONE) fatal("key generation failed: %s", reason(e));
+    bool sk = e == ERR_TOKEN;
+    if (sk) token_make(o, type, &key, &attestation);
+    else if (e != ERR_NONE) fatal("key generation failed: %s", reason(e));
 
     need_file(o, "Enter file in which to save the key");
     folder_make(o);
-    overwrite_confirm(o->file);
+    if (!confirm_overwrite(o->file)) exit(1);
     passphrase_get(o, &passphrase);
     need_format(o, type, secret_bytes(&passphrase));
     comment_get(o, comment);
@@ -129,6 +133,7 @@ int job_make(struct options *o)
     e = public_save(privkey_public(key), bytes_str(comment), public_path);
     if (e != ERR_NONE) fatal("Unable to save public key to %s: %s", public_path, reason(e));
     if (!o->quiet) made_show(o, privkey_public(key), public_path, comment);
+    if (sk) token_attestation_save(o, wr_bytes(&attestation));
     return 0;
 }
 

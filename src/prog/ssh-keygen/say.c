@@ -96,3 +96,10 @@ bool read_answer(char *buf, size_t cap)
     buf[n] = 0;
     return any;
 }
+
+bool confirm(void)
+{
+    char answer[16];
+    printf(" (y/n)? ");
+    return read_answer(answer, sizeof answer) && (answer[0] == 'y' || answer[0] == 'Y');
+}

@@ -11,6 +11,7 @@
 #include "signature.h"
 
 struct signer_key {
+    const struct options *o;
     struct pubkey *shown;               /* what -f names: a plain key or a certificate */
     struct identity id;
     int agent;                          /* the connection, or -1 */
@@ -98,6 +99,7 @@ static bool file_find(const struct options *o, struct signer_key *k)
 
 static bool key_find(const struct options *o, struct signer_key *k)
 {
+    k->o = o;
     struct wr comment CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
     enum err e = public_load(o->file, &k->shown, &comment);
     if (e != ERR_NONE) {
@@ -112,7 +114,7 @@ static bool key_find(const struct options *o, struct signer_key *k)
 static enum err sign_text(const struct signer_key *k, struct bytes text, struct wr *out)
 {
     if (!k->alg) return ERR_KEY_TYPE;
-    return k->agent >= 0 ? agent_sign(k->agent, k->held, k->alg, text, out) : privkey_sign(k->id.key, k->alg, text, out);
+    return k->agent >= 0 ? agent_sign(k->agent, k->held, k->alg, text, out) : key_sign(k->o, k->id.key, k->alg, text, out);
 }
 
 static enum err signature_make(const struct signer_key *k, int fd, const char *name_space, const struct hash_alg *hash, struct wr *out)
