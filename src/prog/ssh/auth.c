@@ -82,7 +82,7 @@ static bool publickey_sign(struct identity *id, const struct sig_alg *alg)
     bool agent = id->signer == SIGNER_AGENT;
     if (e != ERR_NONE) {
         say(CONF_LOG_ERROR, "sign_and_send_pubkey: signing failed for %s \"%s\"%s: %s", pubkey_short_name(id->pub), id->path,
-            agent ? " from agent" : "", agent && e == ERR_DENIED ? "agent refused operation" : err_text(e));
+            agent ? " from agent" : "", identity_why(id, e));
         return false;
     }
     a.sig = wr_bytes(&sig);

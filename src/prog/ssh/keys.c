@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "key/cert.h"
+#include "key/sk.h"
 #include "kit/agent_client.h"
 #include "os/atomic_file.h"
 #include "ui.h"
@@ -290,8 +291,8 @@ const struct sig_alg *identity_alg(const struct identity *id, struct bytes serve
     struct bytes name;
     while (names_next(bytes_str(ui.conf->pubkey_accepted_algorithms), &at, &name)) {
         const struct sig_alg *alg = sig_alg_find(name);
-        if (!alg || strcmp(alg->key_type, pubkey_type(id->pub)) != 0)
-            continue;
+        if (!alg || strcmp(alg->key_type, pubkey_type(id->pub)) != 0 || strcmp(alg->sig_name, SIG_WEBAUTHN) == 0)
+            continue;                   /* the last is for browsers */
         /* Only RSA keys have more than one; only there the server's list matters (RFC 8308 3.1), which names plain ones. */
         bool rsa = strcmp(sig_alg_plain(alg)->key_type, "ssh-rsa") == 0;
         if (server_sig_algs.n == 0 || !rsa || names_has(server_sig_algs, bytes_str(alg->sig_name)))
@@ -328,13 +329,26 @@ bool identity_open(struct identity *id)
     return open_one(id->pub ? signing(id) : id);
 }
 
+static bool identity_on_token(const struct identity *id)
+{
+    return id->priv && pubkey_is_sk(privkey_public(id->priv));
+}
+
 enum err identity_sign(struct identity *id, const struct sig_alg *alg, struct bytes msg, struct wr *out)
 {
     struct identity *by = signing(id);
     const struct sig_alg *own = by == id ? alg : sig_alg_plain(alg);
     switch (by->signer) {
     case SIGNER_AGENT: return agent_sign(agent_fd, by->pub, own, msg, out);
-    case SIGNER_FILE: return privkey_sign(by->priv, sig_alg_plain(alg), msg, out);
+    case SIGNER_FILE: return identity_on_token(by) ? token_sign(by, sig_alg_plain(alg), msg, out) : privkey_sign(by->priv, sig_alg_plain(alg), msg, out);
     }
     return ERR_UNSUPPORTED;
+}
+
+const char *identity_why(struct identity *id, enum err e)
+{
+    const struct identity *by = signing(id);
+    if (by->signer == SIGNER_AGENT)
+        return e == ERR_DENIED ? "agent refused operation" : err_text(e);
+    return identity_on_token(by) ? token_why() : err_text(e);
 }

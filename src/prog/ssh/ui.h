@@ -14,6 +14,7 @@
  *   agent.c     agent forwarding
  *   keys.c      identities: files, certificates and agent; signing
  *   keyfile.c   opening private key files
+ *   token.c     signing with keys on FIDO authenticators
  *   auth.c      the methods, in order
  *   session.c   what happens after login: terminal, signals, exit status
  *   forward.c   -L and -R: listeners and connects
@@ -158,6 +159,12 @@ int identities_agent(void);
 /* Open the private half, asking for the passphrase where there is one. False: not to be had. */
 bool identity_open(struct identity *id);
 MUST_USE enum err identity_sign(struct identity *id, const struct sig_alg *alg, struct bytes msg, struct wr *out);
+/* Why that failed. */
+const char *identity_why(struct identity *id, enum err e);
+
+/* token.c: the same for a key on a FIDO authenticator, whose private file is open. */
+MUST_USE enum err token_sign(struct identity *id, const struct sig_alg *alg, struct bytes msg, struct wr *out);
+const char *token_why(void);
 
 /* agent.c: our agent's socket; NULL: none */
 const char *agent_path(void);
