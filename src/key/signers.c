@@ -38,6 +38,7 @@ struct option {
     struct signer *s;
     wall_to_utc *zone;
     struct bytes value;         /* unquoted, in s->text */
+    bool seen[8];               /* by row */
     const char *why;
 };
 
@@ -49,7 +50,6 @@ static enum err refuse(struct option *p, const char *why)
 
 static enum err set_namespaces(struct option *p)
 {
-    if (p->s->has_namespaces) return refuse(p, BAD "multiple \"namespaces\" clauses");
     p->s->has_namespaces = true;
     p->s->namespaces = p->value;
     return ERR_NONE;
@@ -57,14 +57,12 @@ static enum err set_namespaces(struct option *p)
 
 static enum err set_after(struct option *p)
 {
-    if (p->s->valid_after != SIGNER_ALWAYS) return refuse(p, BAD "multiple \"valid-after\" clauses");
     if (signer_time_parse(p->value, p->zone, &p->s->valid_after) != ERR_NONE) return refuse(p, BAD "invalid \"valid-after\" time");
     return ERR_NONE;
 }
 
 static enum err set_before(struct option *p)
 {
-    if (p->s->valid_before != SIGNER_ALWAYS) return refuse(p, BAD "multiple \"valid-before\" clauses");
     if (signer_time_parse(p->value, p->zone, &p->s->valid_before) != ERR_NONE) return refuse(p, BAD "invalid \"valid-before\" time");
     return ERR_NONE;
 }
@@ -76,18 +74,17 @@ static enum err set_ca(struct option *p)
 }
 
 static const struct row {
-    const char *name;
-    bool has_value;
+    const char *name, *twice;   /* twice: what to say of the second one; NULL: a flag, which has no value */
     enum err (*set)(struct option *p);
-} rows[] = {{"cert-authority", false, set_ca},
-            {"namespaces", true, set_namespaces},
-            {"valid-after", true, set_after},
-            {"valid-before", true, set_before}};
+} rows[] = {{"cert-authority", NULL, set_ca},
+            {"namespaces", BAD "multiple \"namespaces\" clauses", set_namespaces},
+            {"valid-after", BAD "multiple \"valid-after\" clauses", set_after},
+            {"valid-before", BAD "multiple \"valid-before\" clauses", set_before}};
 
 static const struct row *row_find(struct bytes name, bool has_value)
 {
     for (size_t i = 0; i < COUNT_OF(rows); i++)
-        if (rows[i].has_value == has_value && text_equal_fold(name, bytes_str(rows[i].name))) return &rows[i];
+        if ((rows[i].twice != NULL) == has_value && text_equal_fold(name, bytes_str(rows[i].name))) return &rows[i];
     return NULL;
 }
 
@@ -113,6 +110,9 @@ static enum err option_take(struct option *p, struct bytes *text)
     bool has_value = n < text->n && text->p[n] == '=';
     const struct row *row = row_find(bytes_of(text->p, n), has_value);
     if (!row) return refuse(p, BAD "unknown key option");
+    bool *seen = &p->seen[row - rows];
+    if (*seen && row->twice) return refuse(p, row->twice);
+    *seen = true;
     n += has_value;
     *text = bytes_of(text->p + n, text->n - n);
     if (has_value) TRY(value_take(p, text));

@@ -84,6 +84,10 @@ static bool file_find(const struct options *o, struct signer_key *k)
 {
     char path[PATH_MAX];
     private_path(o->file, path);
+    if (strcmp(path, o->file) != 0 && access(path, F_OK) != 0 && errno == ENOENT) {
+        say("No private key found for public key \"%s\"", o->file);
+        return false;
+    }
     enum err e = identity_load_from(path, o->passphrase, "Enter passphrase: ", &k->id);
     if (e != ERR_NONE) {
         say("Couldn't load identity %s: %s", o->file, reason(e));
