@@ -198,12 +198,7 @@ enum err do_remove_token(struct call *k)
         question_open(k, AGENT_PATH)->provider = name;
         return ERR_AGAIN;
     }
-    if (!k->c->answers.have_token) {
-        struct bytes path = secret_bytes(&k->c->answers.path);
-        if (token_keys_remove(k, path) == 0) return ERR_NOT_FOUND;
-        question_open(k, AGENT_TOKEN_FORGET)->provider = path;
-        return ERR_AGAIN;
-    }
+    if (token_keys_remove(k, secret_bytes(&k->c->answers.path)) == 0) return ERR_NOT_FOUND;
     wr_u8(k->reply, MSG_SUCCESS);
     return ERR_NONE;
 }

@@ -95,6 +95,13 @@ size_t agent_key_count(const struct agent *a)
     return a->keys_n;
 }
 
+bool agent_uses_provider(const struct agent *a, const char *path)
+{
+    for (const struct identity *id = a->ring; id; id = id->next)
+        if (id->provider && strcmp(id->provider, path) == 0) return true;
+    return false;
+}
+
 uint64_t agent_deadline(const struct agent *a)
 {
     uint64_t first = UINT64_MAX;

@@ -14,7 +14,6 @@
 #include "os/prompt.h"
 
 #define CERT_GRACE_S 300            /* a certificate stays this much longer than it is valid, as OpenSSH has it */
-#define REQUEST_MAX  (2 * AGENT_MESSAGE_MAX)
 
 static struct secret last;          /* the passphrase that opened the file before */
 
@@ -104,7 +103,7 @@ struct agent_limits limits_of(uint32_t lifetime_s, const char *sk_provider)
                                  .destinations = o.limits, .destinations_n = o.destinations_n};
 }
 
-static enum err key_send(const struct pubkey *cert, const struct privkey *k, struct bytes comment, const struct agent_limits *limits)
+enum err key_send(const struct pubkey *cert, const struct privkey *k, struct bytes comment, const struct agent_limits *limits)
 {
     struct wr w CLEANUP(wr_clear) = wr_heap(REQUEST_MAX);
     agent_add_write(&w, cert, k, comment, limits);
@@ -112,7 +111,7 @@ static enum err key_send(const struct pubkey *cert, const struct privkey *k, str
     return agent_command(o.agent, wr_bytes(&w));
 }
 
-static void limits_say(uint32_t lifetime_s)
+void limits_say(uint32_t lifetime_s)
 {
     if (lifetime_s) say("Lifetime set to %u seconds", lifetime_s);
     if (o.confirm) say("The user must confirm each use of the key");

@@ -6,6 +6,8 @@
 #include "kit/agent_client.h"
 #include "key/cert.h"
 
+#define REQUEST_MAX (2 * AGENT_MESSAGE_MAX)
+
 #define PATHS_MAX 64                    /* of -H, -h */
 
 struct options {
@@ -47,6 +49,9 @@ MUST_USE enum err cert_load(const char *path, struct pubkey **out, struct wr *co
 /* Jobs: 0 or the exit status. */
 int job_add(const char *path);          /* add.c */
 void passphrases_forget(void);
+/* Add one, with the constraints that were asked for; cert may be NULL. */
+MUST_USE enum err key_send(const struct pubkey *cert, const struct privkey *k, struct bytes comment, const struct agent_limits *limits);
+void limits_say(uint32_t lifetime_s);
 int job_list(bool whole);               /* list.c: -L, -l */
 int job_query(void);                    /* -Q */
 int job_test(const char *path);         /* -T */
@@ -54,6 +59,9 @@ int job_remove(const char *path);       /* remove.c */
 int job_remove_stdin(void);
 int job_remove_all(void);
 int job_lock(bool lock);
+int job_token_add(const char *provider, int certs_n, char **certs);   /* token.c: -s */
+int job_token_remove(const char *provider);                             /* -e */
+int job_residents(void);                                                /* -K */
 /* Look up the hosts of all -h; stops when one has no known key (destination.c). */
 void destinations_find(void);
 /* The constraints for a key: lifetime_s as given. */

@@ -16,9 +16,10 @@
 
 struct options o = {.agent = -1};
 
-enum action { ACT_KEYS, ACT_LIST, ACT_LIST_WHOLE, ACT_REMOVE_ALL, ACT_LOCK, ACT_UNLOCK, ACT_TEST, ACT_QUERY, ACT_TOKEN, ACT_RESIDENT };
+enum action { ACT_KEYS, ACT_LIST, ACT_LIST_WHOLE, ACT_REMOVE_ALL, ACT_LOCK, ACT_UNLOCK, ACT_TEST, ACT_QUERY, ACT_TOKEN_ADD, ACT_TOKEN_REMOVE, ACT_RESIDENT };
 static enum action action;
 static unsigned actions;
+static const char *token;               /* -s, -e */
 
 static NORETURN void usage(void)
 {
@@ -74,8 +75,8 @@ static void option_take(int c)
     case 'S': o.sk_provider = optarg; break;
     case 'd': o.remove = true; break;
     case 'D': act(ACT_REMOVE_ALL); break;
-    case 's':
-    case 'e': act(ACT_TOKEN); break;
+    case 's': act(ACT_TOKEN_ADD); token = optarg; break;
+    case 'e': act(ACT_TOKEN_REMOVE); token = optarg; break;
     case 't': lifetime_take(); break;
     case 'q': o.quiet = true; break;
     case 'T': act(ACT_TEST); break;
@@ -147,8 +148,9 @@ static int run(int argc, char **argv)
     case ACT_UNLOCK: return job_lock(false);
     case ACT_REMOVE_ALL: return job_remove_all();
     case ACT_TEST: return tests(argc, argv);
-    case ACT_TOKEN: fatal("PKCS#11 tokens are not available in this version");
-    case ACT_RESIDENT: fatal("resident keys of authenticators are not available in this version");
+    case ACT_TOKEN_ADD: return job_token_add(token, argc, argv);
+    case ACT_TOKEN_REMOVE: return job_token_remove(token);
+    case ACT_RESIDENT: return job_residents();
     default: return files(argc, argv);
     }
 }

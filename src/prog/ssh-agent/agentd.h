@@ -6,7 +6,8 @@
 #include <sys/types.h>
 
 #include "agent/server.h"
-#include "key/key.h"
+#include "key/cert.h"
+#include "kit/sk.h"
 
 /* ---- where it listens (place.c) ---- */
 
@@ -44,19 +45,50 @@ int serve(const struct serve *s);
 
 /* What is to be confirmed, in lines; text from elsewhere is escaped. */
 void ask_text_write(struct wr *w, const struct agent_question *q, enum fingerprint hash);
+/* A line that names a key: "what COMMENT FINGERPRINT". */
+void ask_key_write(struct wr *w, const char *what, const struct agent_question *q, enum fingerprint hash);
 
+enum ask_kind { ASK_CONFIRM, ASK_TEXT, ASK_NOTICE };
 /* An askpass program at work. */
 struct ask {
     pid_t pid;                      /* 0: none */
+    enum ask_kind kind;
     int pidfd, pipe;
-    char said[64];
+    char said[300];                 /* what it answered, without its newline */
     size_t said_n;
 };
+#define ASK_NONE ((struct ask){.pidfd = -1, .pipe = -1})
 /* Start it; ERR_NOT_FOUND: nobody can be asked. */
-MUST_USE enum err ask_start(const char *text, struct ask *out);
-/* Read what it says; true when it ended: *yes. */
+MUST_USE enum err ask_start(enum ask_kind kind, const char *text, struct ask *out);
+/* Read what it says; true when it ended: *yes, and a->said until the next call. */
 bool ask_turn(struct ask *a, bool *yes);
-/* End it. */
+/* End it; wipe what it said. */
 void ask_stop(struct ask *a);
+
+/* ---- tokens (token.c) ---- */
+
+/* Load a PKCS#11 provider; out gets string blob and string label of each key. */
+bool token_keys_load(const struct agent_question *q, struct wr *out);
+/* End the helpers of providers that no key in the ring uses. */
+void tokens_tidy(const struct agent *ring);
+
+/* A signature under way. */
+struct token_work {
+    struct sk_signing *sk;
+    struct sk_how how;
+    struct privkey *priv;           /* NULL: a PKCS#11 key */
+    struct pubkey *pub;
+    char *provider;
+    const struct sig_alg *alg;
+    struct secret data, pin;
+    bool module_busy, queued;
+};
+/* On an error nothing is under way. */
+MUST_USE enum err token_sign_begin(struct token_work *w, const struct agent_question *q);
+int token_fd(const struct token_work *w);
+/* ERR_AGAIN: not yet; call it when token_fd() is readable and every second. ERR_PASSPHRASE of an sk key: token_sign_again(). */
+MUST_USE enum err token_sign_end(struct token_work *w, struct wr *out);
+MUST_USE enum err token_sign_again(struct token_work *w, struct bytes pin);
+void token_work_drop(struct token_work *w);
 
 #endif

@@ -106,6 +106,19 @@ void ask_text_write(struct wr *w, const struct agent_question *q, enum fingerpri
     wr_u8(w, 0);
 }
 
+void ask_key_write(struct wr *w, const char *what, const struct agent_question *q, enum fingerprint hash)
+{
+    struct bytes comment = q->comment;
+    if (comment.n > NAME_SHOWN_MAX) comment.n = NAME_SHOWN_MAX;
+    wr_text(w, what);
+    wr_u8(w, ' ');
+    escape_write(w, comment, "");
+    wr_u8(w, ' ');
+    pubkey_fingerprint_write(w, q->key, hash);
+    if (strstr(what, "PIN")) wr_text(w, ": ");
+    wr_u8(w, 0);
+}
+
 /* ---- the program ---- */
 
 static bool env_set(const char *name)
@@ -139,12 +152,14 @@ static int exec_run(void *p)
     return 255;
 }
 
-enum err ask_start(const char *text, struct ask *out)
+enum err ask_start(enum ask_kind kind, const char *text, struct ask *out)
 {
-    struct ask a = {.pidfd = -1};
+    struct ask a = {.kind = kind, .pidfd = -1};
     int pipes[2];
     if (!askpass_there()) return ERR_NOT_FOUND;
-    if (setenv("SSH_ASKPASS_PROMPT", "confirm", 1) != 0 || pipe2(pipes, O_CLOEXEC) != 0) return ERR_SYSTEM;
+    bool hinted = kind == ASK_TEXT ? unsetenv("SSH_ASKPASS_PROMPT") == 0
+                                   : setenv("SSH_ASKPASS_PROMPT", kind == ASK_CONFIRM ? "confirm" : "none", 1) == 0;
+    if (!hinted || pipe2(pipes, O_CLOEXEC) != 0) return ERR_SYSTEM;
     (void)fcntl(pipes[0], F_SETFL, O_NONBLOCK);
     struct exec e = {env_set("SSH_ASKPASS") ? getenv("SSH_ASKPASS") : ASKPASS_DEFAULT, text, environ, pipes[1]};
     enum err err = spawn_call(exec_run, &e, &a.pid);
@@ -167,32 +182,39 @@ static void ask_close(struct ask *a)
 {
     close(a->pidfd);
     if (a->pipe >= 0) close(a->pipe);
-    *a = (struct ask){.pidfd = -1, .pipe = -1};
+    a->pid = 0, a->pidfd = -1, a->pipe = -1;
 }
 
-/* Status 0, and nothing said or "yes". */
-static bool said_yes(const struct ask *a, int status)
+/* Status 0; to be confirmed: and nothing said or "yes". */
+static bool said_yes(struct ask *a, int status)
 {
     size_t n = 0;
     while (n < a->said_n && a->said[n] != '\n' && a->said[n] != '\r') n++;
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0 && (n == 0 || (n == 3 && strncasecmp(a->said, "yes", 3) == 0));
+    a->said_n = n;
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return false;
+    return a->kind != ASK_CONFIRM || n == 0 || (n == 3 && strncasecmp(a->said, "yes", 3) == 0);
+}
+
+/* What is beyond the room is lost, and with it the answer's sense: it only counts as something. */
+static void words_read(struct ask *a)
+{
+    char lost[256];
+    for (ssize_t n = 1; n > 0 && a->pipe >= 0;) {
+        bool room = a->said_n < sizeof a->said;
+        n = read(a->pipe, room ? a->said + a->said_n : lost, room ? sizeof a->said - a->said_n : sizeof lost);
+        if (n > 0 && room) a->said_n += (size_t)n;
+        if (n != 0) continue;
+        close(a->pipe);
+        a->pipe = -1;
+    }
+    wipe(lost, sizeof lost);
 }
 
 bool ask_turn(struct ask *a, bool *yes)
 {
     int status;
-    char lost[256];
     pid_t done = waitpid(a->pid, &status, WNOHANG);
-    for (ssize_t n; a->pipe >= 0;) {
-        bool room = a->said_n < sizeof a->said;
-        n = read(a->pipe, room ? a->said + a->said_n : lost, room ? sizeof a->said - a->said_n : sizeof lost);
-        if (n > 0 && room) a->said_n += (size_t)n;
-        if (n == 0) {
-            close(a->pipe);
-            a->pipe = -1;
-        }
-        if (n <= 0) break;
-    }
+    words_read(a);
     if (done == 0) return false;
     *yes = done == a->pid && said_yes(a, status);
     ask_close(a);
@@ -202,8 +224,9 @@ bool ask_turn(struct ask *a, bool *yes)
 void ask_stop(struct ask *a)
 {
     int status;
+    wipe(a->said, sizeof a->said);
+    a->said_n = 0;
     if (a->pid == 0) return;
-    kill(a->pid, SIGTERM);
     kill(a->pid, SIGKILL);
     (void)!child_wait(a->pid, &status);
     ask_close(a);

@@ -12,12 +12,14 @@
 #include <unistd.h>
 
 #include "agentd.h"
+#include "base/limits.h"
 #include "os/hide.h"
 #include "os/log.h"
 #include "os/process.h"
 
 #define CLIENTS_MAX 1000
 #define READ_START  4096
+#define WORK_LOOK_US 1000000        /* a token's helper that hangs is noticed by looking at it */
 
 struct client {
     int fd;
@@ -29,7 +31,10 @@ struct client {
     size_t sent;
     bool waits;                     /* a question is open */
     uint64_t wait_until_us;         /* of a WAIT; 0: none */
-    struct ask ask;                 /* of a CONFIRM */
+    struct ask ask;                 /* of a CONFIRM, or for a PIN */
+    struct ask notice;              /* that a token wants to be touched */
+    struct token_work work;         /* of a TOKEN_SIGN */
+    bool works;
     bool over;
 };
 
@@ -37,6 +42,7 @@ static const struct serve *setup;
 static struct agent *ring;
 static struct client *clients[CLIENTS_MAX];
 static size_t clients_n;
+static bool work_ended;             /* a token is free: who waits for it may go on */
 static bool full;                   /* no descriptor for another client: the listener rests until one goes */
 
 static uint64_t now_us(void)
@@ -51,6 +57,8 @@ static uint64_t now_us(void)
 static void client_free(struct client *c)
 {
     ask_stop(&c->ask);
+    ask_stop(&c->notice);
+    token_work_drop(&c->work);
     close(c->fd);
     agent_conn_free(c->conn);
     secret_clear(&c->in);
@@ -83,43 +91,63 @@ static void client_accept(void)
         return;
     }
     c->fd = fd;
-    c->ask = (struct ask){.pidfd = -1, .pipe = -1};
+    c->ask = c->notice = ASK_NONE;
     clients[clients_n++] = c;
 }
 
 /* ---- questions ---- */
 
-static void confirm_begin(struct client *c, const struct agent_question *q)
+static bool askpass_begin(struct ask *a, enum ask_kind kind, const struct wr *text)
+{
+    enum err e = wr_done(text);
+    ask_stop(a);
+    if (e == ERR_NONE) e = ask_start(kind, (const char *)text->p, a);
+    if (e != ERR_NONE && kind != ASK_NOTICE) log_line(LOG_LEVEL_ERROR, "nobody could be asked about a key: %s", err_text(e));
+    return e == ERR_NONE;
+}
+
+static bool confirm_begin(struct client *c, const struct agent_question *q)
 {
     struct wr text CLEANUP(wr_clear) = wr_heap(65536);
     ask_text_write(&text, q, setup->hash);
-    enum err e = wr_done(&text);
-    if (e == ERR_NONE) e = ask_start((const char *)text.p, &c->ask);
-    if (e != ERR_NONE) log_line(LOG_LEVEL_ERROR, "nobody could be asked to confirm the use of a key: %s", err_text(e));
+    return askpass_begin(&c->ask, ASK_CONFIRM, &text);
+}
+
+static void notice_begin(struct client *c, const struct agent_question *q)
+{
+    struct wr text CLEANUP(wr_clear) = wr_heap(65536);
+    struct sk_private half;
+    if (!q->priv || !privkey_sk(q->priv, &half) || !(half.flags & SK_PRESENCE)) return;
+    ask_key_write(&text, "Confirm user presence for key", q, setup->hash);
+    (void)askpass_begin(&c->notice, ASK_NOTICE, &text);
+}
+
+static bool work_begin(struct client *c, const struct agent_question *q)
+{
+    if (token_sign_begin(&c->work, q) != ERR_NONE) return false;
+    c->works = true;
+    notice_begin(c, q);
+    return true;
 }
 
 /* Begin on the open question. True: it is answered already, as *yes and `said` have it. */
-static bool question_begin(struct client *c, bool *yes, char said[PATH_MAX])
+static bool question_begin(struct client *c, bool *yes, struct wr *said)
 {
     const struct agent_question *q = agent_question(c->conn);
-    char path[PATH_MAX];
+    char path[PATH_MAX], real[PATH_MAX];
     *yes = false;
-    said[0] = 0;
     switch (q->kind) {
-    case AGENT_CONFIRM:
-        confirm_begin(c, q);
-        return c->ask.pid == 0;
+    case AGENT_CONFIRM: return !confirm_begin(c, q);
+    case AGENT_TOKEN_SIGN: return !work_begin(c, q);
     case AGENT_WAIT:
         c->wait_until_us = q->until_us;
         return false;
     case AGENT_PATH:
-        *yes = bytes_to_str(q->provider, path, sizeof path) == ERR_NONE && realpath(path, said);
-        return true;
-    case AGENT_TOKEN_FORGET:
-        *yes = true;
+        *yes = bytes_to_str(q->provider, path, sizeof path) == ERR_NONE && realpath(path, real);
+        if (*yes) wr_text(said, real);
         return true;
     default:
-        log_line(LOG_LEVEL_ERROR, "keys on tokens are not available in this version");
+        *yes = token_keys_load(q, said);
         return true;
     }
 }
@@ -127,23 +155,59 @@ static bool question_begin(struct client *c, bool *yes, char said[PATH_MAX])
 /* Answers as long as answers are at hand; then either the reply stands in c->out or c->waits. */
 static void step_follow(struct client *c, enum agent_step step)
 {
-    char said[PATH_MAX];
     bool yes;
     while (step == AGENT_ASKS) {
-        if (!question_begin(c, &yes, said)) {
+        struct wr said CLEANUP(wr_clear) = wr_heap(AGENT_MESSAGE_MAX);
+        if (!question_begin(c, &yes, &said)) {
             c->waits = true;
             return;
         }
-        step = agent_answer(ring, c->conn, yes, bytes_str(said), now_us(), &c->out);
+        step = agent_answer(ring, c->conn, yes, wr_bytes(&said), now_us(), &c->out);
     }
     c->waits = false;
     if (wr_done(&c->out) != ERR_NONE) c->over = true;
 }
 
-static void question_end(struct client *c, bool yes)
+static void question_end(struct client *c, bool yes, struct bytes said)
 {
     c->wait_until_us = 0;
-    step_follow(c, agent_answer(ring, c->conn, yes, bytes_str(NULL), now_us(), &c->out));
+    c->works = false;
+    ask_stop(&c->notice);
+    enum agent_step step = agent_answer(ring, c->conn, yes, said, now_us(), &c->out);
+    token_work_drop(&c->work);
+    step_follow(c, step);
+}
+
+/* ---- a token at work ---- */
+
+static bool pin_begin(struct client *c)
+{
+    struct wr text CLEANUP(wr_clear) = wr_heap(65536);
+    ask_stop(&c->notice);
+    ask_key_write(&text, "Enter PIN for key", agent_question(c->conn), setup->hash);
+    return askpass_begin(&c->ask, ASK_TEXT, &text);
+}
+
+static void work_turn(struct client *c)
+{
+    struct wr sig CLEANUP(wr_clear) = wr_heap(SIGNATURE_MAX);
+    enum err e = token_sign_end(&c->work, &sig);
+    if (e == ERR_AGAIN) return;
+    work_ended = true;
+    if (e == ERR_PASSPHRASE && c->work.priv && pin_begin(c)) c->works = false;
+    else question_end(c, e == ERR_NONE, wr_bytes(&sig));
+}
+
+static void ask_ended(struct client *c, bool yes)
+{
+    if (c->ask.kind == ASK_CONFIRM) {
+        question_end(c, yes, bytes_str(NULL));
+        return;
+    }
+    struct bytes pin = bytes_of(c->ask.said, c->ask.said_n);
+    c->works = yes && pin.n && token_sign_again(&c->work, pin) == ERR_NONE;
+    ask_stop(&c->ask);
+    if (!c->works) question_end(c, false, bytes_str(NULL));
 }
 
 /* ---- reading and writing ---- */
@@ -216,7 +280,8 @@ static void client_write(struct client *c)
 /* ---- the loop ---- */
 
 enum { SLOT_LISTENER, SLOT_SIGNALS, SLOT_PARENT, SLOTS };
-static struct pollfd polls[SLOTS + 3 * CLIENTS_MAX];    /* a client: its socket, and its askpass's end and words */
+enum { CLIENT_SLOTS = 4 };      /* its socket, its askpass's end and words, its token */
+static struct pollfd polls[SLOTS + CLIENT_SLOTS * CLIENTS_MAX];
 
 static short client_events(const struct client *c)
 {
@@ -230,11 +295,12 @@ static void polls_set(int signals)
     polls[SLOT_SIGNALS] = (struct pollfd){signals, POLLIN, 0};
     polls[SLOT_PARENT] = (struct pollfd){setup->parent, POLLIN, 0};
     for (size_t i = 0; i < clients_n; i++) {
-        struct pollfd *p = &polls[SLOTS + 3 * i];
+        struct pollfd *p = &polls[SLOTS + CLIENT_SLOTS * i];
         const struct client *c = clients[i];
         p[0] = (struct pollfd){c->fd, client_events(c), 0};
         p[1] = (struct pollfd){c->ask.pid ? c->ask.pidfd : -1, POLLIN, 0};
         p[2] = (struct pollfd){c->ask.pid ? c->ask.pipe : -1, POLLIN, 0};
+        p[3] = (struct pollfd){c->works ? token_fd(&c->work) : -1, POLLIN, 0};
     }
 }
 
@@ -242,8 +308,12 @@ static void polls_set(int signals)
 static int patience_ms(void)
 {
     uint64_t first = agent_deadline(ring), now = now_us();
-    for (size_t i = 0; i < clients_n; i++)
-        if (clients[i]->wait_until_us && clients[i]->wait_until_us < first) first = clients[i]->wait_until_us;
+    for (size_t i = 0; i < clients_n; i++) {
+        uint64_t until = clients[i]->wait_until_us;
+        if (clients[i]->works) until = work_ended ? now : now + WORK_LOOK_US;
+        if (until && until < first) first = until;
+    }
+    work_ended = false;
     if (first == UINT64_MAX) return -1;
     if (first <= now) return 0;
     uint64_t ms = (first - now) / 1000 + 1;
@@ -255,8 +325,9 @@ static void client_turn(struct client *c, const struct pollfd *p)
     bool yes;
     if (c->waits) {
         if (p[0].revents & (POLLRDHUP | POLLHUP | POLLERR)) c->over = true;
-        else if (c->ask.pid && (p[1].revents || p[2].revents) && ask_turn(&c->ask, &yes)) question_end(c, yes);
-        else if (c->wait_until_us && c->wait_until_us <= now_us()) question_end(c, true);
+        else if (c->works) work_turn(c);
+        else if (c->ask.pid && (p[1].revents || p[2].revents) && ask_turn(&c->ask, &yes)) ask_ended(c, yes);
+        else if (c->wait_until_us && c->wait_until_us <= now_us()) question_end(c, true, bytes_str(NULL));
         return;
     }
     if (p[0].revents & POLLOUT) client_write(c);
@@ -267,7 +338,7 @@ static void client_turn(struct client *c, const struct pollfd *p)
 static void clients_turn(void)
 {
     size_t left = 0;
-    for (size_t i = 0; i < clients_n; i++) client_turn(clients[i], &polls[SLOTS + 3 * i]);
+    for (size_t i = 0; i < clients_n; i++) client_turn(clients[i], &polls[SLOTS + CLIENT_SLOTS * i]);
     for (size_t i = 0; i < clients_n; i++) {
         if (clients[i]->over) {
             client_free(clients[i]);
@@ -307,7 +378,7 @@ int serve(const struct serve *s)
     for (;;) {
         process_hide_more();
         polls_set(signals);
-        if (poll(polls, SLOTS + 3 * clients_n, patience_ms()) < 0 && errno != EINTR) break;
+        if (poll(polls, SLOTS + CLIENT_SLOTS * clients_n, patience_ms()) < 0 && errno != EINTR) break;
         agent_expire(ring, now_us());
         if (polls[SLOT_SIGNALS].revents && signals_turn(signals)) break;
         if (polls[SLOT_PARENT].revents) {
@@ -315,10 +386,13 @@ int serve(const struct serve *s)
             break;
         }
         clients_turn();
+        tokens_tidy(ring);
         if (polls[SLOT_LISTENER].revents) client_accept();
     }
     place_remove(s->place);
     while (clients_n) client_free(clients[--clients_n]);
+    agent_clear(ring);
+    tokens_tidy(ring);
     agent_free(ring);
     return status;
 }

@@ -50,7 +50,6 @@ enum agent_question_kind {
     AGENT_WAIT,                     /* nothing to decide: answer yes when until_us has come (wrong passwords cost time) */
     AGENT_PATH,                     /* bytes of the answer: the canonical path of provider; no: there is no such file */
     AGENT_TOKEN_KEYS,               /* load the keys of provider with pin. Bytes: for each a string blob and a string comment */
-    AGENT_TOKEN_FORGET,             /* provider's keys were removed; whatever the answer */
     AGENT_TOKEN_SIGN                /* bytes: a signature blob over data, by the token that has key */
 };
 enum agent_purpose { AGENT_FOR_OTHER, AGENT_FOR_LOGIN, AGENT_FOR_SSHSIG };
@@ -92,5 +91,7 @@ void agent_expire(struct agent *a, uint64_t now_us);
 /* Drop every key (a signal asked for it). */
 void agent_clear(struct agent *a);
 size_t agent_key_count(const struct agent *a);
+/* Is there a key on a token of this provider? */
+bool agent_uses_provider(const struct agent *a, const char *path);
 
 #endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: ISC */
+/* Keys on tokens. The agent loads no library: FIDO keys sign through a helper for each signature, PKCS#11 modules live in one helper each. */
+#include <stdlib.h>
+#include <strings.h>
+
+#include "agentd.h"
+#include "base/limits.h"
+#include "kit/pkcs11.h"
+#include "os/log.h"
+
+#define PROVIDERS_MAX 32
+#define LOAD_LIMIT_S  30            /* everybody waits while a module is loaded */
+
+struct provider {
+    char *path;
+    struct pkcs11 *module;
+    unsigned users;                 /* signatures under way */
+};
+static struct provider providers[PROVIDERS_MAX];
+
+static struct provider *provider_find(const char *path)
+{
+    for (size_t i = 0; i < PROVIDERS_MAX; i++)
+        if (providers[i].path && strcmp(providers[i].path, path) == 0) return &providers[i];
+    return NULL;
+}
+
+static void provider_close(struct provider *p)
+{
+    pkcs11_close(p->module);
+    free(p->path);
+    *p = (struct provider){0};
+}
+
+static void provider_put(const char *path, struct pkcs11 *module)
+{
+    struct provider *old = provider_find(path);
+    if (old && old->users == 0) provider_close(old);
+    for (size_t i = 0; i < PROVIDERS_MAX; i++) {
+        if (providers[i].path) continue;
+        providers[i].path = strdup(path);
+        if (!providers[i].path) break;
+        providers[i].module = module;
+        return;
+    }
+    pkcs11_close(module);
+}
+
+bool token_keys_load(const struct agent_question *q, struct wr *out)
+{
+    const struct pkcs11_how how = {.libexec_dir = LIBEXEC_DIR, .timeout_s = LOAD_LIMIT_S};
+    char *path = bytes_dup_str(q->provider);
+    struct pkcs11 *module = NULL;
+    enum err e = path ? pkcs11_open(&how, path, q->pin, &module) : ERR_NOMEM;
+    if (e != ERR_NONE) {
+        log_line(LOG_LEVEL_ERROR, "PKCS#11 provider: %s", e == ERR_NOMEM ? err_text(e) : pkcs11_why());
+        free(path);
+        return false;
+    }
+    for (size_t i = 0; i < pkcs11_count(module); i++) {
+        const struct pkcs11_key *key = pkcs11_key(module, i);
+        wr_string(out, pubkey_blob(key->pub));
+        wr_cstring(out, key->label[0] ? key->label : path);
+    }
+    provider_put(path, module);
+    free(path);
+    return wr_done(out) == ERR_NONE;
+}
+
+void tokens_tidy(const struct agent *ring)
+{
+    for (size_t i = 0; i < PROVIDERS_MAX; i++)
+        if (providers[i].path && providers[i].users == 0 && !agent_uses_provider(ring, providers[i].path)) provider_close(&providers[i]);
+}
+
+/* ---- signatures ---- */
+
+void token_work_drop(struct token_work *w)
+{
+    sk_signing_drop(&w->sk);
+    privkey_drop(&w->priv);
+    pubkey_drop(&w->pub);
+    secret_clear(&w->data);
+    secret_clear(&w->pin);
+    if (w->module_busy) {
+        struct provider *p = provider_find(w->provider);
+        if (p) p->users--;
+    }
+    free(w->provider);
+    *w = (struct token_work){0};
+}
+
+/* The question's views end with it: what the work needs is copied. */
+static enum err copy(struct token_work *w, const struct agent_question *q)
+{
+    w->alg = q->alg;
+    TRY(secret_copy(&w->data, q->data));
+    if (q->provider.n && !(w->provider = bytes_dup_str(q->provider))) return ERR_NOMEM;
+    TRY(pubkey_parse(pubkey_blob(pubkey_plain(q->key)), &w->pub));
+    if (!q->priv) return ERR_NONE;
+    struct wr form CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
+    privkey_write(q->priv, &form);
+    TRY(wr_done(&form));
+    struct rd r = rd_init(wr_bytes(&form));
+    return privkey_read(&r, &w->priv);
+}
+
+static enum err sk_start(struct token_work *w)
+{
+    w->how = (struct sk_how){.libexec_dir = LIBEXEC_DIR, .provider = w->provider, .pin = secret_bytes(&w->pin)};
+    return sk_sign_begin(&w->how, w->priv, w->alg, secret_bytes(&w->data), &w->sk);
+}
+
+/* A module makes one signature at a time: who comes second waits. */
+static enum err module_start(struct token_work *w)
+{
+    struct provider *p = w->provider ? provider_find(w->provider) : NULL;
+    const struct pkcs11_key *key = p ? pkcs11_find(p->module, w->pub) : NULL;
+    if (!key) return ERR_NOT_FOUND;
+    w->queued = p->users > 0;
+    if (w->queued) return ERR_NONE;
+    TRY(pkcs11_sign_begin(p->module, key, w->alg, secret_bytes(&w->data)));
+    p->users++;
+    w->module_busy = true;
+    return ERR_NONE;
+}
+
+enum err token_sign_begin(struct token_work *w, const struct agent_question *q)
+{
+    enum err e = copy(w, q);
+    if (e == ERR_NONE) e = w->priv ? sk_start(w) : module_start(w);
+    if (e == ERR_NONE) return e;
+    log_line(LOG_LEVEL_ERROR, "a token cannot sign: %s", w->priv ? sk_why() : err_text(e));
+    token_work_drop(w);
+    return e;
+}
+
+enum err token_sign_again(struct token_work *w, struct bytes pin)
+{
+    TRY(secret_copy(&w->pin, pin));
+    return sk_start(w);
+}
+
+int token_fd(const struct token_work *w)
+{
+    if (w->sk) return sk_fd(w->sk);
+    const struct provider *p = w->module_busy ? provider_find(w->provider) : NULL;
+    return p ? pkcs11_fd(p->module) : -1;
+}
+
+enum err token_sign_end(struct token_work *w, struct wr *out)
+{
+    if (w->queued) {
+        TRY(module_start(w));
+        return ERR_AGAIN;
+    }
+    enum err e;
+    if (w->priv) {
+        e = sk_sign_end(w->sk, out);
+        if (e == ERR_AGAIN) return e;
+        sk_signing_drop(&w->sk);
+    } else {
+        struct provider *p = provider_find(w->provider);
+        e = p ? pkcs11_sign_end(p->module, out) : ERR_NOT_FOUND;
+        if (e == ERR_AGAIN) return e;
+    }
+    if (e != ERR_NONE) log_line(LOG_LEVEL_ERROR, "a token did not sign: %s", w->priv ? sk_why() : pkcs11_why());
+    return e;
+}
