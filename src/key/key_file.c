@@ -9,6 +9,7 @@
 #define SALT_LEN    16
 #define ROUNDS      24
 #define PLAIN_BLOCK 8
+#define PADDING_MAX 255     /* more than the block needs, as puttygen pads to 16: OpenSSH takes any */
 #define KEY_IV_MAX  128
 
 /* The clear half and where the rest is; views into the decoded file. */
@@ -74,7 +75,7 @@ static enum err section_crypt(const struct file_cipher *c, bool encrypt, struct 
 /* ---- section ---- */
 
 /* u32 check, u32 check, the key, string comment, padding 1 2 3 ... up to the block. */
-static enum err section_parse(struct bytes section, bool encrypted, size_t block, struct privkey **out, struct bytes *comment)
+static enum err section_parse(struct bytes section, bool encrypted, struct privkey **out, struct bytes *comment)
 {
     struct rd r = rd_init(section);
     uint32_t a = rd_u32(&r), b = rd_u32(&r);
@@ -84,7 +85,7 @@ static enum err section_parse(struct bytes section, bool encrypted, size_t block
     struct bytes text = rd_string(&r);
     struct bytes padding = rd_rest(&r);
     TRY(rd_done(&r));
-    if (padding.n >= block) return ERR_FORMAT;
+    if (padding.n > PADDING_MAX) return ERR_FORMAT;
     for (size_t i = 0; i < padding.n; i++)
         if (padding.p[i] != (uint8_t)(i + 1)) return ERR_FORMAT;
     *comment = text;
@@ -111,8 +112,7 @@ static enum err parse_file(struct bytes text, struct bytes passphrase, struct pr
 
     struct privkey *k CLEANUP(privkey_drop) = NULL;
     struct bytes said = {0};
-    size_t block = e.cipher ? e.cipher->block_len : PLAIN_BLOCK;
-    TRY(section_parse(bytes_of(section.p, e.section.n), e.cipher != NULL, block, &k, &said));
+    TRY(section_parse(bytes_of(section.p, e.section.n), e.cipher != NULL, &k, &said));
     /* The clear half is what others were shown: it must be this key's. */
     if (!bytes_equal(pubkey_blob(k->pub), e.public_blob)) return ERR_KEY_INVALID;
     if (comment) {

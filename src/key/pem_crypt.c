@@ -30,6 +30,11 @@ static const struct bytes oid_pbes2 = BYTES_LIT("\x2a\x86\x48\x86\xf7\x0d\x01\x0
 
 /* ---- RFC 1421 ---- */
 
+static const struct file_cipher *row_cipher(const struct row *row)
+{
+    return row ? file_cipher_find(bytes_str(row->ours)) : NULL;
+}
+
 /* MD5 of the block before, passphrase and salt, again and again (openssl's EVP_BytesToKey with one round); then the IV. */
 static enum err dek_key(const struct file_cipher *c, struct bytes iv, struct bytes passphrase, struct secret *out)
 {
@@ -65,8 +70,7 @@ enum err pem_open(const struct armour_headers *headers, struct bytes passphrase,
     const struct row *row = NULL;
     for (size_t i = 0; i < COUNT_OF(ciphers); i++)
         if (bytes_is(name, ciphers[i].dek)) row = &ciphers[i];
-    if (!row) return ERR_UNSUPPORTED;
-    const struct file_cipher *c = file_cipher_find(bytes_str(row->ours));
+    const struct file_cipher *c = row_cipher(row);
     if (!c) return ERR_UNSUPPORTED;
     TRY(hex_parse(hex, &iv_w));
     if (iv_w.n != c->iv_len) return ERR_FORMAT;
@@ -77,7 +81,7 @@ enum err pem_open(const struct armour_headers *headers, struct bytes passphrase,
 
 enum err pem_seal(struct bytes data, struct bytes passphrase, const struct random *random, char *headers, size_t headers_n, struct wr *out)
 {
-    const struct file_cipher *c = file_cipher_find(bytes_str(AES128->ours));
+    const struct file_cipher *c = row_cipher(AES128);
     struct secret key CLEANUP(secret_clear) = {0};
     uint8_t iv[16];
     char hex[33];
@@ -112,44 +116,72 @@ static const struct hash_alg *prf_find(struct bytes oid)
     return NULL;
 }
 
-/* A.2: salt, rounds, [key length], [pseudorandom function, HMAC-SHA1 where it is missing] */
-static enum err pbkdf2_key(struct rd *r, struct bytes passphrase, struct span key)
+/* What a file asks for; views into it. */
+struct kdf {
+    const struct hash_alg *hash;        /* NULL: scrypt */
+    struct bytes salt;
+    uint64_t rounds, n, block, lanes;
+};
+struct pbes2 {
+    struct kdf kdf;
+    const struct row *row;
+    struct bytes iv, data;
+};
+
+/* RFC 8018 A.2 and RFC 7914 7 end with a key length that may be missing; it must be the cipher's. */
+static enum err length_check(struct rd *r, size_t key_len)
 {
-    const struct hash_alg *hash = &hash_sha1;
-    struct bytes salt = der_take(r, DER_OCTETS);
-    uint64_t rounds = small_number(r, 4);
-    bool has_len = r->err == ERR_NONE && r->n && r->p[0] == DER_INTEGER;
-    uint64_t len = has_len ? small_number(r, 2) : key.n;
+    bool there = r->err == ERR_NONE && r->n && r->p[0] == DER_INTEGER;
+    uint64_t len = there ? small_number(r, 2) : key_len;
+    if (r->err != ERR_NONE) return r->err;
+    return len == key_len ? ERR_NONE : ERR_FORMAT;
+}
+
+/* A.2: salt, rounds, [key length], [pseudorandom function, HMAC-SHA1 where it is missing] */
+static enum err pbkdf2_parse(struct rd *r, size_t key_len, struct kdf *out)
+{
+    struct kdf k = {.hash = &hash_sha1, .salt = der_take(r, DER_OCTETS)};
+    k.rounds = small_number(r, 8);
+    TRY(length_check(r, key_len));
     struct bytes prf = der_take_optional(r, DER_SEQUENCE);
     TRY(rd_done(r));
     if (prf.n) {
         struct rd in = rd_init(prf);
-        hash = prf_find(der_take(&in, DER_OID));
+        k.hash = prf_find(der_take(&in, DER_OID));
         der_take_optional(&in, DER_NULL);
         TRY(rd_done(&in));
     }
-    if (!hash) return ERR_UNSUPPORTED;
-    if (len != key.n || salt.n > KDF_SALT_MAX) return ERR_FORMAT;
-    return rounds <= PBKDF2_ROUNDS_MAX ? pbkdf2(hash, passphrase, salt, (uint32_t)rounds, key) : ERR_RANGE;
+    if (!k.hash) return ERR_UNSUPPORTED;
+    if (k.rounds < 1 || k.rounds > PBKDF2_ROUNDS_MAX) return ERR_RANGE;
+    *out = k;
+    return ERR_NONE;
 }
 
-/* RFC 7914 7: salt, N, r, p, [key length] */
-static enum err scrypt_key(struct rd *r, struct bytes passphrase, struct span key)
+/* RFC 7914 7: salt, N, r, p, [key length]; scrypt() itself holds them against the limits */
+static enum err scrypt_parse(struct rd *r, size_t key_len, struct kdf *out)
 {
-    struct bytes salt = der_take(r, DER_OCTETS);
-    uint64_t n = small_number(r, 8), block = small_number(r, 8), lanes = small_number(r, 8);
-    bool has_len = r->err == ERR_NONE && r->n;
-    uint64_t len = has_len ? small_number(r, 2) : key.n;
+    struct kdf k = {.salt = der_take(r, DER_OCTETS)};
+    k.n = small_number(r, 8), k.block = small_number(r, 8), k.lanes = small_number(r, 8);
+    TRY(length_check(r, key_len));
     TRY(rd_done(r));
-    if (len != key.n || salt.n > KDF_SALT_MAX) return ERR_FORMAT;
-    return scrypt(passphrase, salt, n, block, lanes, key);
+    *out = k;
+    return ERR_NONE;
 }
 
-struct pbes2 {
-    struct bytes kdf, kdf_params;
-    const struct row *row;
-    struct bytes iv, data;
-};
+static enum err kdf_parse(struct bytes name, struct bytes params, size_t key_len, struct kdf *out)
+{
+    struct rd r = rd_init(params);
+    bool is_scrypt = bytes_equal(name, oid_scrypt);
+    if (!is_scrypt && !bytes_equal(name, oid_pbkdf2)) return ERR_UNSUPPORTED;
+    TRY(is_scrypt ? scrypt_parse(&r, key_len, out) : pbkdf2_parse(&r, key_len, out));
+    return out->salt.n <= KDF_SALT_MAX ? ERR_NONE : ERR_FORMAT;
+}
+
+static enum err kdf_run(const struct kdf *k, struct bytes passphrase, struct span key)
+{
+    if (k->hash) return pbkdf2(k->hash, passphrase, k->salt, (uint32_t)k->rounds, key);
+    return scrypt(passphrase, k->salt, k->n, k->block, k->lanes, key);
+}
 
 static enum err pbes2_parse(struct bytes der, struct pbes2 *out)
 {
@@ -163,15 +195,17 @@ static enum err pbes2_parse(struct bytes der, struct pbes2 *out)
     struct rd params = rd_init(der_take(&alg, DER_SEQUENCE));
     struct rd kdf = rd_init(der_take(&params, DER_SEQUENCE));
     struct rd cipher = rd_init(der_take(&params, DER_SEQUENCE));
-    p.kdf = der_take(&kdf, DER_OID);
-    p.kdf_params = der_take(&kdf, DER_SEQUENCE);
+    struct bytes kdf_name = der_take(&kdf, DER_OID), kdf_params = der_take(&kdf, DER_SEQUENCE);
     struct bytes name = der_take(&cipher, DER_OID);
     for (size_t i = 0; i < COUNT_OF(ciphers); i++)
         if (bytes_equal(name, ciphers[i].oid)) p.row = &ciphers[i];
-    if (cipher.err == ERR_NONE && !p.row) return ERR_UNSUPPORTED;
+    const struct file_cipher *c = row_cipher(p.row);
+    if (cipher.err == ERR_NONE && !c) return ERR_UNSUPPORTED;
     p.iv = der_take(&cipher, DER_OCTETS);
     const struct rd *all[] = {&top, &info, &alg, &params, &kdf, &cipher};
     for (size_t i = 0; i < COUNT_OF(all); i++) TRY(rd_done(all[i]));
+    if (!c || p.iv.n != c->iv_len) return ERR_FORMAT;
+    TRY(kdf_parse(kdf_name, kdf_params, c->key_len, &p.kdf));
     *out = p;
     return ERR_NONE;
 }
@@ -181,16 +215,10 @@ enum err pbes2_open(struct bytes der, struct bytes passphrase, struct wr *out)
     struct pbes2 p;
     struct secret key CLEANUP(secret_clear) = {0};
     TRY(pbes2_parse(der, &p));
-    const struct file_cipher *c = file_cipher_find(bytes_str(p.row->ours));
-    if (!c) return ERR_UNSUPPORTED;
-    if (p.iv.n != c->iv_len) return ERR_FORMAT;
-    bool is_scrypt = bytes_equal(p.kdf, oid_scrypt);
-    if (!is_scrypt && !bytes_equal(p.kdf, oid_pbkdf2)) return ERR_UNSUPPORTED;
+    const struct file_cipher *c = row_cipher(p.row);
     if (passphrase.n == 0) return ERR_PASSPHRASE;
     TRY(secret_new(&key, c->key_len + c->iv_len));
-    struct rd params = rd_init(p.kdf_params);
-    struct span derived = {key.p, c->key_len};
-    TRY(is_scrypt ? scrypt_key(&params, passphrase, derived) : pbkdf2_key(&params, passphrase, derived));
+    TRY(kdf_run(&p.kdf, passphrase, (struct span){key.p, c->key_len}));
     memcpy(key.p + c->key_len, p.iv.p, p.iv.n);
     wr_raw(out, p.data);
     TRY(wr_done(out));
@@ -226,7 +254,7 @@ static enum err pbes2_algorithm(struct bytes salt, struct bytes iv, struct wr *o
 
 enum err pbes2_seal(struct bytes data, struct bytes passphrase, const struct random *random, struct wr *out)
 {
-    const struct file_cipher *c = file_cipher_find(bytes_str(AES256->ours));
+    const struct file_cipher *c = row_cipher(AES256);
     struct wr in CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX), sealed CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
     struct secret key CLEANUP(secret_clear) = {0};
     uint8_t salt[SALT_LEN];

@@ -77,7 +77,9 @@ static uint32_t number_field(struct rd *r, const char *name)
 static void base64_field(struct rd *r, const char *name, struct wr *out)
 {
     struct wr flat CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
+    if (r->err != ERR_NONE) return;
     uint32_t lines = number_field(r, name);
+    if (r->err == ERR_RANGE) r->err = ERR_FORMAT;      /* that is for what a KDF may cost */
     if (r->err != ERR_NONE) return;
     struct bytes rest = bytes_of(r->p, r->n);
     for (uint32_t i = 0; i < lines && rest.n; i++) wr_raw(&flat, take_line(&rest));

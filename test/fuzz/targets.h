@@ -53,6 +53,11 @@ void fuzz_sftp_server(struct bytes in);
 void fuzz_sftp_client(struct bytes in);
 bool seed_sftp_server(unsigned i, struct wr *out);
 bool seed_sftp_client(unsigned i, struct wr *out);
+/* formats.c */
+void fuzz_ppk(struct bytes in);
+void fuzz_pem(struct bytes in);
+void fuzz_dropbear(struct bytes in);
+void fuzz_rfc4716(struct bytes in);
 /* batch.c */
 void fuzz_sftp_batch(struct bytes in);
 bool seed_sftp_batch(unsigned i, struct wr *out);

@@ -70,7 +70,8 @@ static void private_put(const struct privkey *k, struct bytes comment, const str
 {
     struct wr w CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
     enum err e = privkey_file_write(k, comment, how, &random_libcrypto, &w);
-    if (e == ERR_UNSUPPORTED) fatal("key type %s%s cannot be written in this format", pubkey_type(privkey_public(k)), how->passphrase.n ? " with a passphrase" : "");
+    if (e == ERR_UNSUPPORTED)
+        fatal("key type %s%s cannot be written in this format", pubkey_type(privkey_public(k)), how->passphrase.n ? " with a passphrase" : "");
     if (e != ERR_NONE) fatal("key write failed: %s", reason(e));
     put_out(&w);
 }
@@ -95,9 +96,11 @@ static int export_private(const struct options *o, const struct format *f)
 static void any_public(const struct options *o, struct bytes text, struct pubkey **out, struct wr *comment)
 {
     struct identity id CLEANUP(identity_drop) = {0};
-    if (privkey_file_public(text, out) == ERR_NONE || pubkey_file_parse(text, out, comment) == ERR_NONE) return;
-    if (public_load(o->file, out, comment) == ERR_NONE) return;
-    enum err e = identity_load(o, o->passphrase, "Enter passphrase: ", &id);
+    enum err e = privkey_file_public(text, out);
+    if (e == ERR_NONE) return;
+    e = pubkey_file_parse(text, out, comment);
+    if (e == ERR_NONE || public_load(o->file, out, comment) == ERR_NONE) return;
+    if (pubkey_file_format(text) == PUBKEY_LINE) e = identity_load(o, o->passphrase, "Enter passphrase: ", &id);
     if (e == ERR_NONE) e = pubkey_parse(pubkey_blob(privkey_public(id.key)), out);
     if (e != ERR_NONE) fatal("Load key \"%s\": %s", o->file, reason(e));
 }

@@ -59,6 +59,7 @@ const char *reason(enum err e)
         const char *text;
     } rows[] = {
         {ERR_FORMAT, "invalid format"},       {ERR_TRUNCATED, "invalid format"},
+        {ERR_NOSPACE, "invalid format"},
         {ERR_TRAILING, "invalid format"},     {ERR_KEY_INVALID, "invalid format"},
         {ERR_KEY_TOO_SMALL, "Invalid key length"}, {ERR_CRYPTO, "error in libcrypto"},
         {ERR_NOMEM, "memory allocation failed"},   {ERR_TOO_LONG, "file is too large"},
