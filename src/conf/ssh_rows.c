@@ -76,7 +76,7 @@ static const struct option rows[] = {
     WORD("StrictHostKeyChecking", strict_host_key_checking, strict, "ask", BUILT, "what to do with unknown host keys"),
     FLAG("TCPKeepAlive", tcp_keep_alive, "yes", BUILT, "TCP keepalive"),
     WORD("Tunnel", tunnel, tunnel, "no", LESS, "tunnel device forwarding"),
-    WORD("VerifyHostKeyDNS", verify_host_key_dns, yes_no_ask, "no", LESS, "look for host keys in DNS"),
+    WORD("VerifyHostKeyDNS", verify_host_key_dns, yes_no_ask, "no", BUILT, "look for host keys in DNS"),
     FLAG("VisualHostKey", visual_host_key, "no", BUILT, "show the host key as a picture"),
     WORD("UpdateHostKeys", update_host_keys, yes_no_ask, NULL, BUILT, "learn further host keys of known hosts"),
     FLAG("EnableEscapeCommandline", enable_escape_commandline, "no", LESS, "~C opens a command line"),

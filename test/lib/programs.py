@@ -10,7 +10,7 @@ import shutil
 from tap import Skip
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PROGRAMS = """sftp scp ssh ssh-agent ssh-add ssh-transport sshd sshd-net sshd-keys sshd-auth ssh-keygen sftp-server
+PROGRAMS = """sftp scp ssh ssh-dns ssh-agent ssh-add ssh-transport sshd sshd-net sshd-keys sshd-auth ssh-keygen sftp-server
 ssh-pkcs11-helper ssh-sk-helper ssh-keyscan""".split()
 SCRIPTS = ["ssh-copy-id"]
 PATH = "/usr/bin:/usr/sbin:/bin:/sbin"

@@ -197,6 +197,8 @@ static void ask_person(const struct look *l)
         art(l, &w);
         wr_text(&w, "\n");
     }
+    if (ui.conf->verify_host_key_dns != CONF_NO)
+        wr_textf(&w, "%s host key fingerprint found in DNS.\n", l->dns == DNS_MATCHES || l->dns == DNS_MATCHES_SECURELY ? "Matching" : "No matching");
     other_names(l, &w);
     wr_text(&w, "Are you sure you want to continue connecting (yes/no/[fingerprint])? ");
     wr_u8(&w, 0);
@@ -282,6 +284,25 @@ static void texts_search(struct look *l)
     known_search(secret_bytes(&l->address_command), FROM_ADDRESS_COMMAND, &q, &l->found);
 }
 
+/* What DNS says never replaces the check but where the user wants just that and the answer was proven by DNSSEC. */
+static bool vouched_by_dns(struct look *l)
+{
+    if (ui.conf->verify_host_key_dns == CONF_NO)
+        return false;
+    l->dns = dns_verify(l->key);
+    if (l->dns == DNS_DIFFERS) {
+        warn_changed(l);
+        say(CONF_LOG_ERROR, "Update the SSHFP RR in DNS with the new host key to get rid of this message.");
+    }
+    if (ui.conf->verify_host_key_dns != CONF_YES || l->dns != DNS_MATCHES_SECURELY)
+        return false;
+    texts_search(l);
+    if (l->found.revoked_n)         /* OpenSSH would not look */
+        revoked(l);
+    no_updates("DNS vouches for the host key");
+    return true;
+}
+
 static void look_end(struct look *l)
 {
     secret_clear(&l->command);
@@ -301,6 +322,8 @@ static void judge(const struct pubkey *shown)
     else
         debug1("Server host key: %s %s", pubkey_type(l.key), l.fingerprint);
     revocation_check(&l, shown);
+    if (vouched_by_dns(&l))
+        return;
     if (ui.conf->no_host_authentication_for_localhost && !ui.proxied && is_loopback()) {
         debug1("Forcing accepting of host key for loopback/localhost.");
         no_updates("localhost");

@@ -278,7 +278,7 @@ void hosts_order_algs(struct wr *out)
         best = sig_alg_find(first);
     if (!ui.conf->host_key_algorithms_set) {
         struct hosts *h = hosts_read();
-        hosts_command("ORDER", hosts_name(), NULL, &order.output);
+        hosts_command("ORDER", ui.conf->hostname, NULL, &order.output);
         for (size_t i = 0; i < h->n; i++)
             text_look(secret_bytes(&h->text[i]));
         text_look(secret_bytes(&order.output));

@@ -18,6 +18,7 @@ struct look {
     struct hosts *files;
     struct secret command, address_command;     /* output of KnownHostsCommand */
     struct known_found found;
+    enum dns_verdict dns;
 };
 
 /* hostkey.c */

@@ -174,6 +174,7 @@ int main(int argc, char **argv)
     refuse_unbuilt();
     link_setup();
     session_plan();
+    dns_begin(ui.conf->hostname);
     reach();
     identities_prepare();
     auth_run();

@@ -11,6 +11,7 @@
  *   hostcert.c  its certificate
  *   revoked.c   lists of revoked host keys
  *   update.c    UpdateHostKeys: the host's further keys
+ *   dns.c       what DNS says of a host key
  *   agent.c     agent forwarding
  *   keys.c      identities: files, certificates and agent; signing
  *   keyfile.c   opening private key files
@@ -128,6 +129,17 @@ void hosts_command(const char *why, const char *name, const struct pubkey *key, 
 void hosts_text(struct wr *w, const char *host);
 /* Append a line. */
 MUST_USE bool hosts_add(const char *host, const char *address, const struct pubkey *key);
+
+/* dns.c: VerifyHostKeyDNS. Fingerprints of host keys (RFC 4255), asked for by a process of its own (ssh-dns) that validates the answer: early,
+ * and judged when the key is there. */
+void dns_begin(const char *host);
+enum dns_verdict {
+    DNS_NOTHING,            /* none there, or the answer cannot be believed, or nobody could be asked */
+    DNS_DIFFERS,            /* there are some, and none is the key's */
+    DNS_MATCHES,            /* but no proof of it */
+    DNS_MATCHES_SECURELY    /* proven by DNSSEC from a trust anchor down */
+};
+enum dns_verdict dns_verify(const struct pubkey *key);
 
 /* hostkey.c: answers CM_HOSTKEY. Leaves if the host is not the one. */
 void hostkey_check(const struct cm_hostkey *h);
