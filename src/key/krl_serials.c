@@ -16,7 +16,8 @@ enum way { LIST, BITMAP, RANGE, WAYS };
 
 /* How to reach each way at a run; packed, since there may be millions. */
 struct step {
-    uint8_t list_goes_on : 1, bitmap_goes_on : 1, before : 2, way : 2, begins : 1;
+    uint8_t before, way;
+    bool list_goes_on, bitmap_goes_on, begins;
 };
 
 struct state {
@@ -43,7 +44,7 @@ static void advance(struct state *s, const struct run *r, struct step *step)
     enum way before = cheapest(s);
     uint64_t base = s->cost[before], count = r->hi - r->lo, span = r->hi - s->bitmap_from;
     struct state next = {.cost = {NEVER, NEVER, base + RANGE_COST}};
-    *step = (struct step){.before = before};
+    *step = (struct step){.before = (uint8_t)before};
     if (count < LIST_MOST) {
         uint64_t fresh = base + PART_HEAD;
         step->list_goes_on = s->cost[LIST] <= fresh;
@@ -68,7 +69,7 @@ static void plan(const struct run *v, size_t n, struct step *steps)
     for (size_t i = n; i-- > 0;) {
         struct step *step = &steps[i];
         bool goes_on = (way == LIST && step->list_goes_on) || (way == BITMAP && step->bitmap_goes_on);
-        step->way = way;
+        step->way = (uint8_t)way;
         step->begins = !goes_on;
         if (!goes_on) way = step->before;
     }

@@ -88,8 +88,7 @@ static bool class_match(const char *p, const char *stop, uint8_t c, const char *
     return hit != not;
 }
 
-/* Linear in text times pattern: only the last star is ever widened. Both without '/'. */
-static bool part_match(struct bytes text, const char *pattern, size_t n)
+bool glob_part_match(struct bytes text, const char *pattern, size_t n)
 {
     const char *p = pattern, *stop = pattern + n, *star = NULL;
     size_t i = 0, mark = 0;
@@ -192,7 +191,7 @@ static enum err folder_match(struct link *l, const char *dir, const char *part, 
     TRY(link_list_open(l, *dir ? dir : ".", &status, &list));
     if (!list) return ERR_NONE;         /* cannot be read: nothing matches there */
     while ((e = link_list_next(list, &status, &name, &more)) == ERR_NONE && more) {
-        if (!part_match(name.name, part, n) || bytes_is(name.name, ".") || bytes_is(name.name, "..")) continue;
+        if (!glob_part_match(name.name, part, n) || bytes_is(name.name, ".") || bytes_is(name.name, "..")) continue;
         uint32_t type = name.attrs.flags & SSH_FILEXFER_ATTR_PERMISSIONS ? name.attrs.mode & 0170000 : 0;
         if (!last && type && type != 0040000 && type != 0120000) continue;
         if ((e = found_add(out, dir, name.name, false, type == 0120000 ? NULL : &name.attrs)) != ERR_NONE) break;

@@ -56,4 +56,8 @@ MUST_USE enum err link_read(struct link *l, bool *moved);
 /* The poll events it waits for (POLLIN, and POLLOUT while something wants to leave). */
 short link_events_out(const struct link *l);
 
+/* Does a name match one part of a pattern (n bytes)? Both without '/'. A leading dot only matches a dot. Linear in text times pattern: only the
+ * last star is ever widened. */
+bool glob_part_match(struct bytes text, const char *pattern, size_t n);
+
 #endif

@@ -29,6 +29,8 @@ const struct fuzz_target fuzz_targets[] = {
     {"sftp_server", fuzz_sftp_server, seed_sftp_server},
     {"sftp_client", fuzz_sftp_client, seed_sftp_client},
     {"sftp_batch", fuzz_sftp_batch, seed_sftp_batch},
+    {"scp_line", fuzz_scp_line, seed_scp_line},
+    {"glob", fuzz_glob, seed_glob},
     {NULL, NULL, NULL},
 };
 

@@ -61,5 +61,10 @@ void fuzz_rfc4716(struct bytes in);
 /* batch.c */
 void fuzz_sftp_batch(struct bytes in);
 bool seed_sftp_batch(unsigned i, struct wr *out);
+/* scp.c */
+void fuzz_scp_line(struct bytes in);
+void fuzz_glob(struct bytes in);
+bool seed_scp_line(unsigned i, struct wr *out);
+bool seed_glob(unsigned i, struct wr *out);
 
 #endif
