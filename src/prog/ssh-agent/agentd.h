@@ -14,12 +14,14 @@
 struct place {
     char path[108];                 /* of the socket, as large as sun_path */
     char folder[108];               /* made for it and to be removed with it; empty: none */
+    bool bound;                     /* path is ours: this process made it */
 };
 enum place_kind { PLACE_HOME, PLACE_TMP, PLACE_GIVEN, PLACE_LOGIN };
 /* Choose the path; make the folders that it needs. Errors are said on stderr. False: no. */
 bool place_choose(enum place_kind kind, const char *given, struct place *out);
 /* A socket listening there, mode 0600, close-on-exec and non-blocking. -1: said why. */
-int place_listen(const struct place *p);
+int place_listen(struct place *p);
+/* Remove what was made for it. */
 void place_remove(const struct place *p);
 /* Remove sockets in ~/.ssh/agent that nobody listens to: older than an hour, of this host or (every_host) of any. */
 void place_clean(bool every_host);
@@ -35,9 +37,10 @@ struct serve {
     const struct place *place;
     int listener;
     int parent;                     /* pidfd: the agent ends with that process; -1: with none */
-    bool interruptible;             /* SIGINT ends it (-d, -D) */
     enum fingerprint hash;
 };
+/* Before the socket listens: a signal that comes from then on ends the agent in order. False: said why. */
+bool serve_signals(bool interruptible);
 /* Serves until a signal or the parent's end; removes the socket. The exit status. */
 int serve(const struct serve *s);
 

@@ -196,24 +196,29 @@ static NORETURN void become_command(char **argv, const char *path, pid_t pid)
     exit(1);
 }
 
-static int agent_run(void)
+static int agent_run(struct place *place)
 {
     if (process_hide() != ERR_NONE) {
         fprintf(stderr, "ssh-agent: cannot hide the process: %s\n", strerror(errno));
+        place_remove(place);
         return 1;
     }
+    o.serve.place = place;
     log_open("ssh-agent", LOG_AUTH, o.debug || o.foreground ? STDERR_FILENO : -1);
     return serve(&o.serve);
 }
 
 /* The agent's own process: of what we had open it keeps nothing; `ready` tells the parent that the socket listens. */
-static NORETURN void child_run(int ready)
+static NORETURN void child_run(struct place *place, int ready)
 {
     const int keep[] = {ready, o.serve.parent};
-    if (fds_close_except(keep, COUNT_OF(keep)) != ERR_NONE) _exit(1);
-    o.serve.listener = place_listen(o.serve.place);
-    if (o.serve.listener < 0 || setsid() < 0 || daemon_done(ready, false) != ERR_NONE) _exit(1);
-    exit(agent_run());
+    if (fds_close_except(keep, COUNT_OF(keep)) != ERR_NONE || !serve_signals(false)) _exit(1);
+    o.serve.listener = place_listen(place);
+    if (o.serve.listener < 0 || setsid() < 0 || daemon_done(ready, false) != ERR_NONE) {
+        place_remove(place);
+        _exit(1);
+    }
+    exit(agent_run(place));
 }
 
 /* Starts the agent beside us; returns once it listens. */
@@ -227,9 +232,8 @@ static pid_t agent_start(struct place *place, bool for_command)
     if (pid < 0) die("fork: ", strerror(errno));
     if (pid == 0) {
         close(line[0]);
-        o.serve.place = place;
         o.serve.parent = self;
-        child_run(line[1]);
+        child_run(place, line[1]);
     }
     close(line[1]);
     ssize_t n;
@@ -243,8 +247,7 @@ static pid_t agent_start(struct place *place, bool for_command)
 
 static int foreground(struct place *place)
 {
-    o.serve.interruptible = true;
-    o.serve.place = place;
+    if (!serve_signals(true)) return 1;
     if (o.serve.listener < 0) {
         o.serve.listener = place_listen(place);
         if (o.serve.listener < 0) {
@@ -253,7 +256,7 @@ static int foreground(struct place *place)
         }
         lines_print(place->path, getpid(), false, "");
     }
-    return agent_run();
+    return agent_run(place);
 }
 
 /* The one agent of this login, whoever started it: found, or started under a lock so that two who come at once get the same. */

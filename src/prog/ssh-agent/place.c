@@ -142,23 +142,23 @@ static bool address_set(const char *path, struct sockaddr_un *out)
     return true;
 }
 
-int place_listen(const struct place *p)
+int place_listen(struct place *p)
 {
     struct sockaddr_un a;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     mode_t old = umask(0177);
     bool bound = fd >= 0 && address_set(p->path, &a) && bind(fd, (struct sockaddr *)&a, sizeof a) == 0;
     umask(old);
+    p->bound = bound;
     if (bound && listen(fd, BACKLOG) == 0) return fd;
     say("cannot listen at", p->path);
-    if (bound) unlink(p->path);
     if (fd >= 0) close(fd);
     return -1;
 }
 
 void place_remove(const struct place *p)
 {
-    if (p->path[0]) unlink(p->path);
+    if (p->bound) unlink(p->path);
     if (p->folder[0]) rmdir(p->folder);
 }
 

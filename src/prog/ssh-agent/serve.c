@@ -40,6 +40,7 @@ struct client {
 
 static const struct serve *setup;
 static struct agent *ring;
+static int signals;
 static struct client *clients[CLIENTS_MAX];
 static size_t clients_n;
 static bool work_ended;             /* a token is free: who waits for it may go on */
@@ -289,7 +290,7 @@ static short client_events(const struct client *c)
     return c->waits ? POLLRDHUP : POLLIN;
 }
 
-static void polls_set(int signals)
+static void polls_set(void)
 {
     polls[SLOT_LISTENER] = (struct pollfd){clients_n < CLIENTS_MAX && !full ? setup->listener : -1, POLLIN, 0};
     polls[SLOT_SIGNALS] = (struct pollfd){signals, POLLIN, 0};
@@ -351,36 +352,37 @@ static void clients_turn(void)
 }
 
 /* True: a signal that ends us. */
-static bool signals_turn(int fd)
+static bool signals_turn(void)
 {
-    for (int sig; (sig = signals_next(fd)) != 0;) {
+    for (int sig; (sig = signals_next(signals)) != 0;) {
         if (sig != SIGUSR1) return true;
         agent_clear(ring);
     }
     return false;
 }
 
-static int signals_set(void)
+bool serve_signals(bool interruptible)
 {
-    const int signals[] = {SIGTERM, SIGHUP, SIGUSR1, SIGINT};
-    int fd;
-    if (!setup->interruptible) signal(SIGINT, SIG_IGN);
+    const int list[] = {SIGTERM, SIGHUP, SIGUSR1, SIGINT};
+    if (!interruptible) signal(SIGINT, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
-    return signals_open(signals, setup->interruptible ? 4 : 3, &fd) == ERR_NONE ? fd : -1;
+    if (signals_open(list, interruptible ? 4 : 3, &signals) == ERR_NONE) return true;
+    fprintf(stderr, "ssh-agent: cannot watch for signals: %s\n", strerror(errno));
+    return false;
 }
 
 int serve(const struct serve *s)
 {
     setup = s;
-    int signals = signals_set(), status = 2;
+    int status = 2;
     ring = agent_new(&s->setup);
-    if (!ring || signals < 0) return 1;
+    if (!ring) return 1;
     for (;;) {
         process_hide_more();
-        polls_set(signals);
+        polls_set();
         if (poll(polls, SLOTS + CLIENT_SLOTS * clients_n, patience_ms()) < 0 && errno != EINTR) break;
         agent_expire(ring, now_us());
-        if (polls[SLOT_SIGNALS].revents && signals_turn(signals)) break;
+        if (polls[SLOT_SIGNALS].revents && signals_turn()) break;
         if (polls[SLOT_PARENT].revents) {
             status = 0;
             break;
