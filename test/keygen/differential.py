@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 """Our ssh-keygen beside OpenSSH's: the same words, files and exit statuses for the same input. SEED=n repeats a run, TIMES=n makes it n
 times as long."""
+import base64
 import itertools
 import os
 import random
@@ -103,6 +104,56 @@ def show_keys(pair, names):
             pair.run("-l", "-f", "-", stdin=f.read())
         os.unlink(f"{pair.ours.folder}/{name}.pub"), os.unlink(f"{pair.theirs.folder}/{name}.pub")
         pair.run("-l", "-f", name)
+
+
+def string(b):
+    return len(b).to_bytes(4, "big") + b
+
+
+def random_public(i):
+    """A line with a key that nobody has: random bytes, but such that both programs take it for one. Always with a comment: OpenSSH shows
+    what the line before left in its buffer for one without."""
+    kind = i % 5
+    if kind < 2:
+        blob = string(b"ssh-ed25519") + string(RANDOM.randbytes(32))
+    elif kind < 4:
+        n = RANDOM.getrandbits(RANDOM.choice([1024, 1025, 2047, 2048, 3072])) | 1
+        n |= 1 << max(1023, n.bit_length())
+        e = RANDOM.choice([3, 17, 65537])
+        blob = string(b"ssh-rsa") + b"".join(string(v.to_bytes(v.bit_length() // 8 + 1, "big")) for v in (e, n))
+    else:
+        size, curve, oid = RANDOM.choice([(256, b"nistp256", "prime256v1"), (384, b"nistp384", "secp384r1"), (521, b"nistp521", "secp521r1")])
+        blob = string(b"ecdsa-sha2-" + curve) + string(curve) + string(random_point(size))
+    name = blob[4:4 + blob[3]].decode()
+    return f"{name} {base64.b64encode(blob).decode()} key {i}\n"
+
+
+def random_point(size):
+    """One on NIST's curve of this size, uncompressed."""
+    p, b = {
+        256: (2**256 - 2**224 + 2**192 + 2**96 - 1, 0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b),
+        384: (2**384 - 2**128 - 2**96 + 2**32 - 1,
+              0xb3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875ac656398d8a2ed19d2a85c8edd3ec2aef),
+        521: (2**521 - 1, 0x0051953eb9618e1c9a1f929a21a0b68540eea2da725b99b315f3b8b489918ef109e156193951ec7e937b1652c0bd3bb1bf073573df883d2c34f1ef451fd46b503f00),
+    }[size]
+    while True:
+        x = RANDOM.randrange(p)
+        square = (x ** 3 - 3 * x + b) % p
+        y = pow(square, (p + 1) // 4, p)        # all three are 3 modulo 4
+        if y * y % p == square:
+            n = (size + 7) // 8
+            return b"\4" + x.to_bytes(n, "big") + y.to_bytes(n, "big")
+
+
+def random_publics(pair, count):
+    """Many keys in a file each, as -l takes them in one go: each fingerprint, the words of -B, the pictures."""
+    for at in range(0, count, 500):
+        pair.write("many", "".join(random_public(i) for i in range(at, min(at + 500, count))), 0o644)
+        for args in ["-l"], ["-lE", "md5"], ["-lE", "sha1"], ["-lE", "sha384"], ["-lE", "sha512"], ["-B"], ["-lv"], ["-lvE", "md5"], ["-Bv"]:
+            (status, want, _), (_, got, _) = (side.run(*args, "-f", "many") for side in (pair.theirs, pair.ours))
+            same((status, want.count(b"\n") >= min(500, count - at)), (0, True), f"{args}: a line a key")
+            for theirs, ours in zip(want.split(b"\n"), got.split(b"\n"), strict=True):
+                same(ours, theirs, f"{args}: line")
 
 
 def random_art(pair, names):
@@ -288,6 +339,10 @@ def main():
         pair = Pair(place)
         with tap.case(f"{30 * TIMES} keys of all types, made by either: fingerprints and public halves are the same"):
             show_keys(pair, make_keys(pair, 30 * TIMES))
+        pair.empty()
+        many = 10000 if os.environ.get("NACRE_LONG") else 500
+        with tap.case(f"{many} random public keys: fingerprints, bubblebabble and random art are the same"):
+            random_publics(pair, many)
         pair.empty()
         with tap.case("random art is the same with each hash"):
             random_art(pair, make_keys(pair, 10))
