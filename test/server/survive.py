@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 """What the server survives: kill -9 of nursery, keys and listener while a session lives; SIGHUP; its own files replaced; and what it
 does not: a start without a jail or without host keys (ARCHITECTURE 3, TRUST T23, 49)."""
+import base64
 import fcntl
 import os
 import re
@@ -196,6 +197,17 @@ def config(place, port, *lines):
                                             f"PidFile {place.path('daemon.pid')}", "StrictModes no", "PerSourcePenalties no"]) + "\n")
 
 
+def authenticator_key(place):
+    """A key file as for a key on a FIDO authenticator (PROTOCOL.u2f); there is no such authenticator."""
+    packed = lambda *parts: b"".join(len(p).to_bytes(4, "big") + p for p in parts)
+    kind, public = b"sk-ssh-ed25519@openssh.com", packed(bytes([9] * 32), b"ssh:")
+    half = bytes(8) + packed(kind) + public + b"\1" + packed(b"a handle", b"", b"comment")
+    half += bytes(range(1, 1 + -len(half) % 8))
+    blob = b"openssh-key-v1\0" + packed(b"none", b"none", b"") + (1).to_bytes(4, "big") + packed(packed(kind) + public, half)
+    text = base64.encodebytes(blob).decode()
+    return place.write("authenticator", f"-----BEGIN OPENSSH PRIVATE KEY-----\n{text}-----END OPENSSH PRIVATE KEY-----\n")
+
+
 def check_start(tap, place):
     sshd, host = programs.ours("sshd"), place.key("ed25519", "host-ed25519")
     with tap.case("no working jail, no service"):
@@ -213,6 +225,9 @@ def check_start(tap, place):
         loose = place.write("loose", place.read("host-ed25519"), 0o644)
         done = place.run([sshd, "-t", "-f", config(place, free_port(), f"HostKey {loose}")])
         same((done.returncode, b"bad permissions" in done.stderr), (1, True), f"status, stderr {done.stderr}")
+    with tap.case("a host key on an authenticator is not taken, the others are"):
+        done = place.run([sshd, "-t", "-f", config(place, free_port(), f"HostKey {authenticator_key(place)}", f"HostKey {host}")])
+        same((done.returncode, b"it is on an authenticator" in done.stderr), (0, True), f"status, stderr {done.stderr}")
     with tap.case("-t says nothing about a good configuration, and why about a bad one"):
         done = place.run([sshd, "-t", "-f", config(place, free_port(), f"HostKey {host}")])
         same((done.returncode, done.stdout, done.stderr), (0, b"", b""), "good")

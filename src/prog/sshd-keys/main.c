@@ -56,8 +56,13 @@ static const char *file_read_key(int fd, struct privkey **out)
     }
     struct bytes all = secret_bytes(&text);
     if (privkey_file_encrypted(all)) return "it is encrypted with a passphrase";
-    enum err e = privkey_file_parse(all, (struct bytes){0}, out, &comment);
-    return e == ERR_NONE ? NULL : err_text(e);
+    struct privkey *k CLEANUP(privkey_drop) = NULL;
+    enum err e = privkey_file_parse(all, (struct bytes){0}, &k, &comment);
+    if (e != ERR_NONE) return err_text(e);
+    if (pubkey_is_sk(privkey_public(k))) return "it is on an authenticator, which this process cannot ask";
+    *out = k;
+    k = NULL;
+    return NULL;
 }
 
 /* The signature algorithms of HostKeyAlgorithms that this key can make, in that order. */
