@@ -81,6 +81,8 @@ OTHERS = [
     Part("keygen-differential", "ssh-keygen beside OpenSSH's, 20 times the cases", "{n} comparisons", strict("keygen-differential")),
     Part("certs", "certificates of either ssh-keygen shown by both; an independent checker, 20 times the cases", "{n} listings",
          strict("cert-listing") + strict("cert-checker"), r"\d+(?= listings)"),
+    Part("krl", "revocation lists of either ssh-keygen asked by both and by a model, and broken ones", "{n} lists", strict("krl"), r"\d+(?= (?:random|broken) lists)"),
+    Part("sshsig", "random signer files and broken signatures, judged by both", "{n} files", strict("sshsig"), r"\d+(?= (?:random signer|broken))"),
     Part("wycheproof", "Wycheproof for each primitive exposed, ML-KEM's second end", "{n} cases",
          strict("wycheproof") + strict("key-wycheproof") + strict("pq-interop"), r"\d+(?= (?:cases|signatures))"),
     Part("procmap", "process map as root, as root without SYS_ADMIN, as a user; a face that speaks out of turn", "golden table",

@@ -22,8 +22,8 @@ RUNNER = f"{os.path.dirname(TOP)}/shared/tools/regress.py"
 SUITE = "/usr/lib/openssh/regress"
 SHARE = """connect exit-status exit-status-signal banner stderr-data stderr-after-eof broken-pipe yes-head proto-version proto-mismatch
 proxy-connect envpass allow-deny-users keygen-comment keygen-knownhosts dhgex
-sftp sftp-badcmds sftp-glob""".split()
-DUE = [*SHARE, *"transfer rekey kextype try-ciphers integrity login-timeout keytype scp scp3 scp-uri sftp-cmds sftp-batch sftp-perm sftp-uri".split()]
+sftp sftp-badcmds sftp-glob keygen-sshfp""".split()
+DUE = [*SHARE, *"krl sshsig transfer rekey kextype try-ciphers integrity login-timeout keytype scp scp3 scp-uri sftp-cmds sftp-batch sftp-perm sftp-uri".split()]
 
 
 def why_not():
