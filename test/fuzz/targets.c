@@ -31,6 +31,8 @@ const struct fuzz_target fuzz_targets[] = {
     {"sftp_batch", fuzz_sftp_batch, seed_sftp_batch},
     {"scp_line", fuzz_scp_line, seed_scp_line},
     {"glob", fuzz_glob, seed_glob},
+    {"agent_server", fuzz_agent_server, seed_agent_server},
+    {"agent_client", fuzz_agent_client, seed_agent_client},
     {NULL, NULL, NULL},
 };
 

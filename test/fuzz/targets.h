@@ -66,5 +66,10 @@ void fuzz_scp_line(struct bytes in);
 void fuzz_glob(struct bytes in);
 bool seed_scp_line(unsigned i, struct wr *out);
 bool seed_glob(unsigned i, struct wr *out);
+/* agent.c */
+void fuzz_agent_server(struct bytes in);
+void fuzz_agent_client(struct bytes in);
+bool seed_agent_server(unsigned i, struct wr *out);
+bool seed_agent_client(unsigned i, struct wr *out);
 
 #endif
