@@ -384,6 +384,10 @@ static const struct {
     {"libssh CVE-2025-8277: key exchanges leave nothing", key_exchange_leaves_nothing},
     {"OpenSSH CVE-2008-5161: bad packets in CBC look alike, whatever is bad", openssh_2008_5161},
     {"CBC with an -etm MAC: nothing is decrypted before the MAC is right", cbc_etm_ends_at_once},
+    {"OpenSSH CVE-2026-35414: a principal with a comma is not several", openssh_2026_35414},
+    {"Vault CVE-2024-7594: a certificate for nobody is not one for everybody", vault_2024_7594},
+    {"OpenSSH 10.3: a user's principal is no pattern", user_principals_are_no_patterns},
+    {"Teleport CVE-2025-49825: a certificate signed by a certified key", teleport_2025_49825},
     {"russh CVE-2026-46702: a packet that inflates to a megabyte", russh_2026_46702},
 };
 
