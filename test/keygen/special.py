@@ -87,6 +87,16 @@ def host_keys(tap, place):
             same((private.returncode, private.stdout), (0, public), kind)
 
 
+def type_names(tap, place):
+    with tap.case("-t takes the names of signature algorithms, too"):
+        for name, kind in {"rsa-sha2-256": "ssh-rsa", "rsa-sha2-512": "ssh-rsa", "ssh-rsa": "ssh-rsa", "ssh-ed25519": "ssh-ed25519", "ED25519": "ssh-ed25519",
+                           "ecdsa-sha2-nistp384": "ecdsa-sha2-nistp384"}.items():
+            same(keygen(place, "-q", "-t", name, *(["-b", "1024"] if "rsa" in name else []), "-N", "", "-f", f"t-{name}").returncode, 0, name)
+            same(place.read(f"t-{name}.pub").split()[0].decode(), kind, name)
+        for name in "ssh-rsa-cert-v01@openssh.com", "rsa-sha2-256-cert-v01@openssh.com", "ecdsa-sha2-nistp256-cert-v01@openssh.com", "RSA-CERT", "dsa", "":
+            one_line(keygen(place, "-q", "-t", name, "-N", "", "-f", "never"), 255, "unknown key type")
+
+
 def modes(tap, place):
     """strace shows each mode a file is born with; a umask of 0 must not matter."""
     with tap.case("no file is born with more than 0600, whatever the umask"):
@@ -111,6 +121,7 @@ def main():
         special_files(tap, place)
         later_options(tap, place)
         host_keys(tap, place)
+        type_names(tap, place)
         modes(tap, place)
     tap.end()
 

@@ -33,24 +33,30 @@ static const char *rsa_type(size_t *bits)
     return "ssh-rsa";
 }
 
-/* The full type name for a word of -t; checks -b. */
-static const char *type_resolve(const char *name, size_t *bits)
+/* A word of -t, or the name of a signature algorithm, which stands for the type of its keys. */
+static const char *type_find(const char *name)
 {
     static const struct {
         const char *word, *type;
-    } named[] = {{"mldsa44-ed25519", "ssh-mldsa44-ed25519@openssh.com"},
+    } words[] = {{"ed25519", "ssh-ed25519"},
+                 {"rsa", "ssh-rsa"},
+                 {"ecdsa", "ecdsa-sha2-nistp256"},
+                 {"mldsa44-ed25519", "ssh-mldsa44-ed25519@openssh.com"},
                  {"ed25519-sk", "sk-ssh-ed25519@openssh.com"},
                  {"ecdsa-sk", "sk-ecdsa-sha2-nistp256@openssh.com"}};
-    if (strcasecmp(name, "ed25519") == 0 || strcmp(name, "ssh-ed25519") == 0) return "ssh-ed25519";
-    if (strcasecmp(name, "rsa") == 0 || strcmp(name, "ssh-rsa") == 0) return rsa_type(bits);
-    if (strcasecmp(name, "ecdsa") == 0) return ecdsa_type(*bits ? *bits : 256);
-    if (strncmp(name, "ecdsa-sha2-nistp", 16) == 0) {
-        const struct sig_alg *alg = sig_alg_find(bytes_str(name));
-        if (alg && !sig_alg_is_cert(alg)) return *bits ? ecdsa_type(*bits) : name;
-    }
-    for (size_t i = 0; i < COUNT_OF(named); i++)
-        if (strcasecmp(name, named[i].word) == 0 || strcmp(name, named[i].type) == 0) return named[i].type;
-    fatal("unknown key type %s", name);
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        if (strcasecmp(name, words[i].word) == 0) return words[i].type;
+    const struct sig_alg *alg = sig_alg_find(bytes_str(name));
+    return alg && !sig_alg_is_cert(alg) ? alg->key_type : NULL;
+}
+
+/* The full type name; checks -b. */
+static const char *type_resolve(const char *name, size_t *bits)
+{
+    const char *type = type_find(name);
+    if (!type) fatal("unknown key type %s", name);
+    if (strcmp(type, "ssh-rsa") == 0) return rsa_type(bits);
+    return *bits && strncmp(type, "ecdsa-", 6) == 0 ? ecdsa_type(*bits) : type;
 }
 
 /* ---- a user's key ---- */
