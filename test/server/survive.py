@@ -228,6 +228,14 @@ def check_start(tap, place):
     with tap.case("a host key on an authenticator is not taken, the others are"):
         done = place.run([sshd, "-t", "-f", config(place, free_port(), f"HostKey {authenticator_key(place)}", f"HostKey {host}")])
         same((done.returncode, b"it is on an authenticator" in done.stderr), (0, True), f"status, stderr {done.stderr}")
+    with tap.case("host keys that cannot be used do not change the numbers of those behind them"):
+        other = place.key("ecdsa256", "host-ecdsa256")
+        for what, lines in {"a file that cannot be read": ["HostKey /nonexistent/key"], "one without an algorithm": [f"HostKey {other}", "HostKeyAlgorithms ssh-ed25519"],
+                            "one on an authenticator": [f"HostKey {authenticator_key(place)}"]}.items():
+            server = servers.sshd(place, sshd, lines, log="numbers.log")
+            done = clients.ssh(place, programs.foreign("ssh"), server, "echo in")
+            same((done.returncode, done.stdout), (0, b"in\n"), f"{what}: {done.stderr}")
+            place.stop(server.process)
     with tap.case("-t says nothing about a good configuration, and why about a bad one"):
         done = place.run([sshd, "-t", "-f", config(place, free_port(), f"HostKey {host}")])
         same((done.returncode, done.stdout, done.stderr), (0, b"", b""), "good")

@@ -79,13 +79,13 @@ static void algs_of_key(struct bytes list, const struct pubkey *k)
     public_out.algs_n = wr_done(&w) == ERR_NONE ? (uint32_t)w.n : 0;
 }
 
-static void key_load(int fd, struct bytes algs)
+/* One report a file, in order; the keys that will be used are numbered anew, as the server counts them. */
+static void key_load(uint32_t file, int fd, struct bytes algs)
 {
-    struct privkey *k = NULL;
+    struct privkey *k CLEANUP(privkey_drop) = NULL;
     const char *bad = file_read_key(fd, &k);
     close(fd);
     memset(&public_out, 0, sizeof public_out);
-    keys[key_count] = k;
     if (bad) {
         snprintf(public_out.text, sizeof public_out.text, "%s", bad);
     } else {
@@ -96,8 +96,12 @@ static void key_load(int fd, struct bytes algs)
         public_out.bits = (uint32_t)pubkey_bits(pub);
         public_out.blob_n = field_set(public_out.blob, sizeof public_out.blob, pubkey_blob(pub));
         algs_of_key(algs, pub);
+        if (public_out.algs_n > 0) {    /* else HostKeyAlgorithms leaves it out */
+            keys[key_count++] = k;
+            k = NULL;
+        }
     }
-    report((uint32_t)key_count++);
+    report(file);
 }
 
 /* ---- signing ---- */
@@ -197,7 +201,7 @@ int main(int argc, char **argv)
     if (!algs) return 1;
     memset(argv[4], 0, strlen(argv[4]));        /* a list of names, too long for what ps shows */
     if (files > FACE_HOSTKEYS_MAX || crypto_warm() != ERR_NONE) return 1;
-    for (size_t i = 0; i < files; i++) key_load(KEYS_FD_FIRST_FILE + (int)i, bytes_str(algs));
+    for (size_t i = 0; i < files; i++) key_load((uint32_t)i, KEYS_FD_FIRST_FILE + (int)i, bytes_str(algs));
     if (rehearse() != ERR_NONE || random_reseed() != ERR_NONE) return 1;
     jail(argv[1], argv[2], argv[3]);
     close(KEYS_FD_START);       /* the listener has all it waits for */

@@ -68,6 +68,10 @@ static bool hostkey_take(struct server *s, const struct keys_public *p)
         log_line(LOG_LEVEL_ERROR, "Unable to load host key: %s", path);
         return false;
     }
+    if (p->algs_n == 0) {
+        log_line(LOG_LEVEL_DEBUG1, "host key %s: HostKeyAlgorithms has no algorithm for it", path);
+        return false;
+    }
     h->blob = malloc(p->blob_n), h->blob_n = p->blob_n;
     h->algs = strndup((const char *)p->algs, p->algs_n);
     if (!h->blob || !h->algs) return false;
