@@ -104,7 +104,7 @@ static const struct option rows[] = {
     COMMAND("RemoteCommand", remote_command, BUILT, "command to run on the server"),
     OPTION("LogLevel", kind_log_level, log_level, "INFO", 0, BUILT, NULL, "how much to say"),
     ALGS("MACs", macs, 0, macs, BUILT, "MACs in order of preference"),
-    TEXT("PKCS11Provider", pkcs11_provider, OPT_NONE_NULL, LESS, "PKCS#11 library"),
+    TEXT("PKCS11Provider", pkcs11_provider, OPT_NONE_NULL, BUILT, "PKCS#11 library"),
     OPTION("SecurityKeyProvider", kind_text, security_key_provider, "internal", OPT_NONE_NULL, BUILT, NULL, "FIDO library"),
     TEXT("PreferredAuthentications", preferred_authentications, 0, BUILT, "login methods in order of preference"),
     ALGS("PubkeyAcceptedAlgorithms", pubkey_accepted_algorithms, 0, keys, BUILT, "signature algorithms for public key login"),

@@ -225,12 +225,12 @@ static enum err key_take(struct pkcs11 *p, struct rd *r)
     return ERR_NONE;
 }
 
-static enum err list(struct pkcs11 *p)
+static enum err list(struct pkcs11 *p, bool wait)
 {
     enum p11_type type;
     struct rd r;
     for (;;) {
-        TRY(answer_recv(p, true, &type, &r));
+        TRY(answer_recv(p, wait, &type, &r));
         if (type != P11_KEY) break;
         TRY(key_take(p, &r));
     }
@@ -238,7 +238,7 @@ static enum err list(struct pkcs11 *p)
     return type == P11_LISTED && rd_done(&r) == ERR_NONE ? ERR_NONE : helper_lost(p, ERR_PROTOCOL);
 }
 
-static enum err load(struct pkcs11 *p, const char *provider, struct bytes pin)
+static enum err load_begin(struct pkcs11 *p, const char *provider, struct bytes pin)
 {
     CLEANUP(wr_clear) struct wr w = wr_heap(8192);
     if (pin.n > P11_PIN_MAX) return fail(ERR_PASSPHRASE, "the PIN is too long");
@@ -247,20 +247,37 @@ static enum err load(struct pkcs11 *p, const char *provider, struct bytes pin)
     wr_string(&w, pin);
     wr_bool(&w, p->how.pin != NULL);
     TRY(helper_start(p));
-    TRY(request_send(p, &w));
-    return list(p);
+    return request_send(p, &w);
 }
 
-enum err pkcs11_open(const struct pkcs11_how *how, const char *provider, struct bytes pin, struct pkcs11 **out)
+static enum err explained(enum err e)
+{
+    return e && e != ERR_AGAIN && !why[0] ? fail(e, err_text(e)) : e;
+}
+
+enum err pkcs11_open_begin(const struct pkcs11_how *how, const char *provider, struct bytes pin, struct pkcs11 **out)
 {
     CLEANUP(pkcs11_drop) struct pkcs11 *p = calloc(1, sizeof *p);
     if (!p) return fail(ERR_NOMEM, "out of memory");
     why[0] = 0;
     p->fd = p->pidfd = -1;
     p->how = *how;
-    enum err e = load(p, provider, pin);
-    if (e && !why[0]) fail(e, err_text(e));
-    TRY(e);
+    TRY(explained(load_begin(p, provider, pin)));
+    *out = p;
+    p = NULL;
+    return ERR_NONE;
+}
+
+enum err pkcs11_open_end(struct pkcs11 *p)
+{
+    return explained(list(p, false));
+}
+
+enum err pkcs11_open(const struct pkcs11_how *how, const char *provider, struct bytes pin, struct pkcs11 **out)
+{
+    CLEANUP(pkcs11_drop) struct pkcs11 *p = NULL;
+    TRY(pkcs11_open_begin(how, provider, pin, &p));
+    TRY(explained(list(p, true)));
     *out = p;
     p = NULL;
     return ERR_NONE;
@@ -403,10 +420,9 @@ static enum err sign_end(struct pkcs11 *p, bool wait, struct wr *out)
     enum err e = answer_recv(p, wait, &type, &r);
     if (e == ERR_AGAIN) return e;
     if (!e) e = signature_take(p, type, &r, out);
-    if (e && !why[0]) fail(e, err_text(e));
     p->signer = NULL;
     secret_clear(&p->text);
-    return e;
+    return explained(e);
 }
 
 enum err pkcs11_sign_end(struct pkcs11 *p, struct wr *out)

@@ -2,7 +2,7 @@
 /* kit/pkcs11.h on a command line, for pkcs11.py.
  * usage: pkcs11-driver PROVIDER PIN [ASKED...] < commands
  * PIN `-`: none. ASKED: what a person answers when asked, one after the other; without any nobody can be asked.
- * Lists the keys, then reads commands, a line each: `sign LABEL ALG TEXT`, `begin LABEL ALG TEXT` (and waits by poll). */
+ * With BY_POLL in the environment the provider is opened in two halves. Lists the keys, then reads commands, a line each: `sign LABEL ALG TEXT`, `begin LABEL ALG TEXT` (and waits by poll). */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +19,17 @@ static enum err pin(void *ctx, const char *label, bool again, struct secret *out
     printf("asked for %s%s\n", label, again ? " again" : "");
     if (!*asked) return ERR_DENIED;
     return secret_copy(out, bytes_str(*asked++));
+}
+
+static enum err open_by_poll(const struct pkcs11_how *how, const char *provider, struct bytes pin_first, struct pkcs11 **out)
+{
+    enum err e = pkcs11_open_begin(how, provider, pin_first, out);
+    while (!e && (e = pkcs11_open_end(*out)) == ERR_AGAIN) {
+        struct pollfd fd = {.fd = pkcs11_fd(*out), .events = POLLIN};
+        (void)poll(&fd, 1, 200);
+        e = ERR_NONE;
+    }
+    return e;
 }
 
 static enum err sign_by_poll(struct pkcs11 *p, const struct pkcs11_key *k, const struct sig_alg *alg, struct bytes text, struct wr *w)
@@ -60,7 +71,8 @@ int main(int argc, char **argv)
     asked = argv + 3;
     const char *seconds = getenv("TIMEOUT_S");
     struct pkcs11_how how = {.pin = argc > 3 ? pin : NULL, .timeout_s = seconds ? (unsigned)strtoul(seconds, NULL, 10) : 0};
-    enum err e = pkcs11_open(&how, argv[1], bytes_str(strcmp(argv[2], "-") == 0 ? "" : argv[2]), &p);
+    struct bytes first = bytes_str(strcmp(argv[2], "-") == 0 ? "" : argv[2]);
+    enum err e = getenv("BY_POLL") ? open_by_poll(&how, argv[1], first, &p) : pkcs11_open(&how, argv[1], first, &p);
     if (e) {
         printf("failed %s: %s\n", err_name(e), pkcs11_why());
         return 1;

@@ -13,12 +13,15 @@
 #include "base/text.h"
 #include "crypto/sign.h"
 #include "kit/agent_client.h"
+#include "kit/pkcs11.h"
 
-/* Who signs: a key of our own, or one that an agent holds. */
+/* Who signs: a key of our own, or one that an agent or a token holds. */
 struct authority {
     struct identity id;
     struct pubkey *named;               /* -U: from the public key file */
     int agent;                          /* the connection, or -1 */
+    struct pkcs11 *token;               /* -D; NULL: none */
+    const struct pkcs11_key *token_key;
     const struct pubkey *key;
     const struct sig_alg *alg;
 };
@@ -27,28 +30,41 @@ static void authority_drop(struct authority *a)
 {
     identity_drop(&a->id);
     pubkey_drop(&a->named);
+    pkcs11_close(a->token);
     if (a->agent >= 0) close(a->agent);
 }
 
 /* ---- the CA ---- */
 
+static void public_find(struct authority *a, const char *path)
+{
+    struct wr comment CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
+    enum err e = public_load(path, &a->named, &comment);
+    if (e != ERR_NONE) fatal("Cannot load CA public key %s: %s", path, reason(e));
+    a->key = a->named;
+}
+
 static void agent_find(struct authority *a, const char *path)
 {
     struct secret answer CLEANUP(secret_clear) = {0};
-    struct wr comment CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
     struct rd r;
     struct agent_key one;
     uint32_t count = 0;
-    enum err e = public_load(path, &a->named, &comment);
-    if (e != ERR_NONE) fatal("Cannot load CA public key %s: %s", path, reason(e));
-    e = agent_connect(getenv("SSH_AUTH_SOCK"), &a->agent);
+    public_find(a, path);
+    enum err e = agent_connect(getenv("SSH_AUTH_SOCK"), &a->agent);
     if (e != ERR_NONE) fatal("Cannot use public key for CA signature: %s", e == ERR_NOT_FOUND ? "agent not present" : reason(e));
     e = agent_list(a->agent, &answer, &r, &count);
     if (e != ERR_NONE) fatal("Retrieve agent key list: %s", reason(e));
-    a->key = a->named;
     for (uint32_t i = 0; i < count && agent_list_next(&r, &one) == ERR_NONE; i++)
         if (bytes_equal(one.blob, pubkey_blob(a->key))) return;
     fatal("CA key %s not found in agent", path);
+}
+
+static void token_find_ca(const struct options *o, struct authority *a, const char *path)
+{
+    public_find(a, path);
+    a->token = token_open(o);
+    a->token_key = token_find(a->token, a->key, path);
 }
 
 static void file_find(const struct options *o, struct authority *a, const char *path)
@@ -74,7 +90,8 @@ static void authority_find(const struct options *o, struct authority *out)
 {
     char path[PATH_MAX];
     path_expand(o, o->ca_key, path);
-    if (o->agent_ca) agent_find(out, path);
+    if (o->pkcs11) token_find_ca(o, out, path);
+    else if (o->agent_ca) agent_find(out, path);
     else file_find(o, out, path);
     if (pubkey_cert(out->key)) fatal("a certificate (%s) cannot be a CA", path);
     out->alg = alg_choose(o->type, out->key);
@@ -82,6 +99,7 @@ static void authority_find(const struct options *o, struct authority *out)
 
 static enum err authority_sign(const struct options *o, const struct authority *a, struct bytes body, struct wr *out)
 {
+    if (a->token) return pkcs11_sign(a->token, a->token_key, a->alg, body, out);
     return a->agent >= 0 ? agent_sign(a->agent, a->key, a->alg, body, out) : key_sign(o, a->id.key, a->alg, body, out);
 }
 
@@ -171,7 +189,6 @@ int job_certify(struct options *o)
     serial_parse(o->serial, &c);
     certify_validity(o->validity, (uint64_t)time(NULL), &c);
     if (!o->key_id) fatal("Must specify key id (-I) when certifying");
-    if (o->pkcs11) fatal("ssh-keygen: keys in tokens are not available in this version");
     certify_options(o, &c);
     principals_parse(o->principals, &c);
     authority_find(o, &a);

@@ -117,6 +117,14 @@ void token_attestation_save(const struct options *o, struct bytes attestation);
 /* -p with -O: what the file asks of its authenticator from now on. Stops at other options, and for other keys. */
 void token_options_change(const struct options *o, struct privkey *k);
 
+/* ---- tokens (pkcs11.c) ---- */
+struct pkcs11;
+struct pkcs11_key;
+/* The provider of -D; stops when it cannot be used. It is the caller's to close. */
+struct pkcs11 *token_open(const struct options *o);
+/* Its key of this public half; stops when it has none. */
+const struct pkcs11_key *token_find(const struct pkcs11 *p, const struct pubkey *pub, const char *path);
+
 /* ---- the jobs; each ends the process or returns the exit status ---- */
 int job_make(struct options *o);
 int job_host_keys(struct options *o);
@@ -135,6 +143,7 @@ int job_krl_query(struct options *o);
 int job_dns(struct options *o);
 int job_signature(struct options *o);
 int job_download(struct options *o);
+int job_token(struct options *o);
 
 /* Shows how to call the program, exit 1. */
 NORETURN void usage(void);

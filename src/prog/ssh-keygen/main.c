@@ -201,17 +201,7 @@ static bool wants_certify(const struct options *o) { return o->ca_key; }
 static bool wants_show_cert(const struct options *o) { return o->show_cert; }
 static bool wants_download(const struct options *o) { return o->download; }
 static bool wants_new(const struct options *o) { (void)o; return true; }
-/* Jobs of OpenSSH's that are not built yet. */
-static bool wants_later(const struct options *o)
-{
-    return o->pkcs11;
-}
-
-static int job_later(struct options *o)
-{
-    (void)o;
-    fatal("ssh-keygen: tokens are not available in this version");
-}
+static bool wants_token(const struct options *o) { return o->pkcs11; }
 
 /* In order: the first row that is wanted does its job. Rows that do not take arguments refuse them. */
 static const struct job {
@@ -225,7 +215,7 @@ static const struct job {
     {wants_certify, job_certify, true},
     {wants_show_cert, job_show_cert, false},
     {wants_moduli, job_moduli, true},
-    {wants_later, job_later, true},
+    {wants_token, job_token, false},
     {wants_hosts, job_known_hosts, false},
     {wants_fingerprint, job_fingerprint, false},
     {wants_export, job_export, false},

@@ -184,6 +184,21 @@ static void file_keys(void)
     }
 }
 
+/* A token's keys go before those in files, as OpenSSH has them. */
+static void token_keys(void)
+{
+    size_t n = pkcs11_keys();
+    for (size_t i = 0; i < n; i++) {
+        const char *label;
+        struct pubkey *pub;
+        const struct pubkey *own = pkcs11_public(i, &label);
+        if (!usable(own, label) || pubkey_parse(pubkey_blob(own), &pub) != ERR_NONE)
+            continue;
+        debug1("identity on a token: %s type %s", label, pubkey_type(pub));
+        add(&files, SIGNER_PKCS11, pub, strdup(*label ? label : ui.conf->pkcs11_provider))->explicit_file = true;
+    }
+}
+
 static void cert_files(void)
 {
     const struct conf_texts *names = &ui.conf->certificate_file;
@@ -261,6 +276,7 @@ void identities_prepare(void)
 {
     static bool done;
     if (!done && ui.conf->pubkey_authentication) {
+        token_keys();
         file_keys();
         cert_files();
     }
@@ -341,6 +357,7 @@ enum err identity_sign(struct identity *id, const struct sig_alg *alg, struct by
     switch (by->signer) {
     case SIGNER_AGENT: return agent_sign(agent_fd, by->pub, own, msg, out);
     case SIGNER_FILE: return identity_on_token(by) ? token_sign(by, sig_alg_plain(alg), msg, out) : privkey_sign(by->priv, sig_alg_plain(alg), msg, out);
+    case SIGNER_PKCS11: return pkcs11_identity_sign(by, sig_alg_plain(alg), msg, out);
     }
     return ERR_UNSUPPORTED;
 }

@@ -241,12 +241,6 @@ static void option_control(const char *arg)
     refuse("-O (multiplexing)");
 }
 
-static void option_pkcs11(const char *arg)
-{
-    (void)arg;
-    refuse("-I (PKCS#11)");
-}
-
 static void option_obsolete(const char *arg)
 {
     (void)arg;
@@ -277,7 +271,7 @@ static const struct option_row rows[] = {
     {'D', true, NULL, NULL, option_dynamic}, {'E', true, NULL, NULL, option_log},
     {'e', true, NULL, NULL, option_escape}, {'F', true, NULL, NULL, option_config},
     {'f', false, NULL, NULL, option_background}, {'G', false, NULL, NULL, option_dump},
-    {'g', false, "gatewayports", "yes", NULL}, {'I', true, NULL, NULL, option_pkcs11},
+    {'g', false, "gatewayports", "yes", NULL}, {'I', true, "pkcs11provider", NULL, NULL},
     {'i', true, NULL, NULL, option_identity}, {'J', true, NULL, NULL, option_jump},
     {'K', false, "gssapiauthentication", "yes", NULL}, {'k', false, "gssapidelegatecredentials", "no", NULL},
     {'L', true, NULL, NULL, option_local}, {'l', true, "user", NULL, NULL},

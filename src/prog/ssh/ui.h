@@ -13,6 +13,7 @@
  *   update.c    UpdateHostKeys: the host's further keys
  *   dns.c       what DNS says of a host key
  *   agent.c     agent forwarding
+ *   pkcs11.c    identities on tokens
  *   keys.c      identities: files, certificates and agent; signing
  *   keyfile.c   opening private key files
  *   token.c     signing with keys on FIDO authenticators
@@ -151,7 +152,8 @@ void update_proved(const struct cm_proved *p);
 /* keys.c */
 enum signer {                   /* who makes an identity's signatures; another kind is a row here, one in identity_sign() and in open_one() */
     SIGNER_FILE,                /* a private key file, opened when it is needed: priv */
-    SIGNER_AGENT
+    SIGNER_AGENT,
+    SIGNER_PKCS11               /* a token, through ssh-pkcs11-helper: pkcs11.c */
 };
 struct identity {
     struct identity *next;
@@ -191,6 +193,11 @@ MUST_USE enum err agent_forward_connect(int *out);
 
 /* keyfile.c: the private half of a file's identity; the agent may get it (AddKeysToAgent). False: not to be had, and that was said. */
 bool keyfile_open(struct identity *id);
+
+/* pkcs11.c: how many keys PKCS11Provider's tokens have; each of them, which stays theirs; a signature. */
+size_t pkcs11_keys(void);
+const struct pubkey *pkcs11_public(size_t i, const char **label);
+MUST_USE enum err pkcs11_identity_sign(const struct identity *id, const struct sig_alg *alg, struct bytes msg, struct wr *out);
 
 /* auth.c */
 void auth_prepare(void);        /* the first try, sent ahead of the answer to the host key */

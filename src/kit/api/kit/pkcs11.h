@@ -33,6 +33,10 @@ struct pkcs11_key {
  * ERR_TIMEOUT, ERR_PEER_GONE: it hangs, it crashed. ERR_UNSUPPORTED: the module failed; pkcs11_why() has words for each, valid until the
  * next call. No key at all is no error. */
 MUST_USE enum err pkcs11_open(const struct pkcs11_how *how, const char *provider, struct bytes pin, struct pkcs11 **out);
+/* The same in two halves, for a program with a loop of its own: begin starts the helper; then, whenever pkcs11_fd() is readable and every second or
+ * so, end: ERR_AGAIN: not yet; any other error: it will not be, and pkcs11_close() is all that is left to do. */
+MUST_USE enum err pkcs11_open_begin(const struct pkcs11_how *how, const char *provider, struct bytes pin, struct pkcs11 **out);
+MUST_USE enum err pkcs11_open_end(struct pkcs11 *p);
 const char *pkcs11_why(void);
 /* Ends the helper. */
 void pkcs11_close(struct pkcs11 *p);
@@ -48,9 +52,7 @@ const struct pkcs11_key *pkcs11_find(const struct pkcs11 *p, const struct pubkey
 #define PKCS11_TEXT_MAX 131072
 MUST_USE enum err pkcs11_sign(struct pkcs11 *p, const struct pkcs11_key *key, const struct sig_alg *alg, struct bytes msg, struct wr *out);
 
-/* The same in two halves, for a program with a loop of its own; one signature at a time a provider. begin: ERR_STATE: one is under way.
- * end: call it when pkcs11_fd() is readable: ERR_AGAIN: not yet (call it every second or so all the same: it ends a helper that
- * hangs); a PIN is asked for by how->pin from there. */
+/* In two halves as above; one signature at a time a provider: ERR_STATE: one is under way. A PIN is asked for by how->pin from the second half. */
 MUST_USE enum err pkcs11_sign_begin(struct pkcs11 *p, const struct pkcs11_key *key, const struct sig_alg *alg, struct bytes msg);
 MUST_USE enum err pkcs11_sign_end(struct pkcs11 *p, struct wr *out);
 int pkcs11_fd(const struct pkcs11 *p);      /* stays the provider's; -1 once the helper is gone */
