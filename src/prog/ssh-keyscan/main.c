@@ -88,7 +88,8 @@ static void take_kinds(const char *text)
     settings.kinds = 0;
     while (names_next(bytes_str(text), &pos, &name)) {
         size_t i = 0;
-        while (i < kind_count && !text_equal_fold(name, bytes_str(kinds[i].name))) i++;
+        /* "ed25519" in any letters, or a type's full name, "ssh-ed25519", which stands for its whole kind */
+        while (i < kind_count && !text_equal_fold(name, bytes_str(kinds[i].name)) && !names_has(bytes_str(kinds[i].algs), name)) i++;
         if (i == kind_count) fatal("Unknown key type \"%.*s\"", (int)name.n, (const char *)name.p);
         settings.kinds |= 1u << i;
     }
