@@ -34,6 +34,7 @@ struct pkcs11 {
     uint64_t deadline_us;
     /* the signature under way */
     const struct key *signer;
+    unsigned abandoned;             /* answers still to come that nobody wants */
     const struct sig_alg *alg;
     struct secret text;
     uint8_t in[P11_MESSAGE_MAX];
@@ -175,6 +176,10 @@ static enum err answer_recv(struct pkcs11 *p, bool wait, enum p11_type *type, st
         message_close_fds(&m);
         *r = rd_init(bytes_of(p->in, m.n));
         *type = (enum p11_type)rd_u8(r);
+        if (p->abandoned > 0 && (*type == P11_FAILED || *type == P11_SIGNATURE)) {
+            p->abandoned--;
+            continue;
+        }
         if (*type == P11_FAILED) return on_failed(p, r);
         if (*type != P11_NEED_PIN) return ERR_NONE;
         TRY(on_need_pin(p, r));
@@ -428,6 +433,14 @@ static enum err sign_end(struct pkcs11 *p, bool wait, struct wr *out)
 enum err pkcs11_sign_end(struct pkcs11 *p, struct wr *out)
 {
     return sign_end(p, false, out);
+}
+
+void pkcs11_sign_abandon(struct pkcs11 *p)
+{
+    if (!p->signer) return;
+    p->signer = NULL;
+    p->abandoned++;
+    secret_clear(&p->text);
 }
 
 enum err pkcs11_sign(struct pkcs11 *p, const struct pkcs11_key *key, const struct sig_alg *alg, struct bytes msg, struct wr *out)

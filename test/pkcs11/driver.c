@@ -2,7 +2,8 @@
 /* kit/pkcs11.h on a command line, for pkcs11.py.
  * usage: pkcs11-driver PROVIDER PIN [ASKED...] < commands
  * PIN `-`: none. ASKED: what a person answers when asked, one after the other; without any nobody can be asked.
- * With BY_POLL in the environment the provider is opened in two halves. Lists the keys, then reads commands, a line each: `sign LABEL ALG TEXT`, `begin LABEL ALG TEXT` (and waits by poll). */
+ * With BY_POLL in the environment the provider is opened in two halves.
+ * Lists the keys, then reads commands, a line each: `sign LABEL ALG TEXT`, `begin LABEL ALG TEXT` (and waits by poll). */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>

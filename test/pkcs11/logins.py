@@ -35,6 +35,11 @@ class Agent:
         done = self.place.run([program or programs.ours("ssh-add"), *args], stdin=f"{pin}\n".encode(), env=self.env, start_new_session=True)
         return done.returncode, (done.stdout + done.stderr).decode()
 
+    def sockets(self):
+        """Its listener and its clients."""
+        with open("/proc/net/unix", encoding="utf-8") as f:
+            return sum(line.rstrip().endswith(self.socket) for line in f)
+
     def keys(self):
         return {line.split(maxsplit=2)[2]: " ".join(line.split()[:2]) for line in self.add("-L")[1].splitlines() if line.startswith(("ssh-", "ecdsa-"))}
 
@@ -180,6 +185,17 @@ def check_bad_modules(tap, place):
         same(agent.add("-e", module)[0], 0, "its keys are removed")
         same([test.wait(120) != 0 for test in waiting], [True] * 3, "those that waited end")
         place.stop(agent.process)
+    with tap.case("a client that goes while its signature is made leaves the module to the next"):
+        agent = Agent(place, MODULE_FAULT="wait", MODULE_AT="sign", MODULE_UNTIL=place.path("until"))
+        agent.add("-s", module)
+        public = place.write("bad.pub", next(iter(agent.keys().values())) + "\n")
+        gone, stays = [place.start([programs.ours("ssh-add"), "-T", public], "gone.log", env=agent.env) for _ in range(2)]
+        wait_for("both wait", lambda: agent.sockets() >= 3)
+        place.stop(gone)
+        place.write("until", "")
+        same(stays.wait(120), 1, "status: the module's signature is none, but it was asked")
+        same(b"CKR_FUNCTION_FAILED" in place.read("agent.log"), True, "what the module said is in the log")
+        place.stop(agent.process)
     with tap.case("a module that hangs while it is loaded holds up nobody"):
         agent = Agent(place, MODULE_FAULT="hang", MODULE_AT="initialize")
         loading = place.start([programs.ours("ssh-add"), "-s", module], "load.log", env=agent.env, stdin=subprocess.PIPE)
@@ -193,14 +209,14 @@ def check_bad_modules(tap, place):
 
 def check_paths(tap, place, token):
     agent = Agent(place)
-    allowed, elsewhere = place.path("allowed/bad.so"), place.write("elsewhere.so", open(BAD_MODULE, "rb").read(), 0o755)
+    allowed, elsewhere = place.path("allowed/bad.so"), place.write("elsewhere.so", place.read("allowed/bad.so"), 0o755)
     os.symlink(elsewhere, place.path("allowed/link.so"))
     os.symlink(allowed, place.path("link-in.so"))
     with tap.case("what counts is where a path leads: links out of the allowed folder, .., names like it"):
-        for path, status in {allowed: 0, place.path("link-in.so"): 0, place.path("allowed/../allowed/bad.so"): 0, elsewhere: 1, place.path("allowed/link.so"): 1,
-                             place.path("allowed/../elsewhere.so"): 1, place.path("allowed"): 1, place.path("allowed/none.so"): 1, "bad.so": 1, "": 1,
-                             "/proc/self/root" + allowed: 0}.items():
-            same((path, agent.add("-s", path)[0]), (path, status), "path, status")
+        fine = [allowed, place.path("link-in.so"), place.path("allowed/../allowed/bad.so"), "/proc/self/root" + allowed]
+        others = [elsewhere, *map(place.path, ["allowed/link.so", "allowed/../elsewhere.so", "allowed", "allowed/none.so"]), "bad.so", ""]
+        for path in fine + others:
+            same((path, agent.add("-s", path)[0]), (path, 0 if path in fine else 1), "path, status")
             agent.add("-D")
     with tap.case("a relative path means the folder of who asks"):
         done = place.run([programs.ours("ssh-add"), "-s", "./allowed/bad.so"], stdin=b"1\n", env=agent.env, cwd=place.folder, start_new_session=True)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* A PKCS#11 module that misbehaves at the place that MODULE_FAULT names: crash, hang, exit, many (more keys than anybody listens to),
+/* A PKCS#11 module that misbehaves at the place that MODULE_FAULT names: crash, hang, exit, wait (for the file
+ * MODULE_UNTIL), many (more keys than anybody listens to),
  * huge (attributes without end), lie (a signature of nothing), slots (more than fit). Without it: one slot, one Ed25519 public key. */
 #define CRYPTOKI_GNU
 #include <p11-kit/pkcs11.h>
@@ -25,6 +26,7 @@ static void strike(const char *where)
     if (fault("crash")) abort();
     if (fault("exit")) _exit(0);
     while (fault("hang")) pause();
+    while (fault("wait") && access(getenv("MODULE_UNTIL"), F_OK) != 0) usleep(10000);
 }
 
 static ck_rv_t initialize(void *args)

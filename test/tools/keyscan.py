@@ -69,7 +69,8 @@ def check_beside(tap, place, port):
     theirs = programs.foreign("ssh-keyscan")
     place.write("hosts", "# all\n\n  127.0.0.1,127.0.0.2 One,two  # here\n127.0.0.1\n127.0.0.1/32\nlocalhost\n")
     port, names = str(port), [f"[one]:{port}", f"[two]:{port}", f"[127.0.0.1]:{port}", f"[localhost]:{port}"]
-    rows = [["127.0.0.1"], ["-t", "ed25519", "127.0.0.1,localhost"], ["-t", "rsa,ecdsa", "localhost"], ["-t", "ssh-rsa,ecdsa-sha2-nistp384", "localhost"], ["-4", "localhost"],
+    rows = [["127.0.0.1"], ["-t", "ed25519", "127.0.0.1,localhost"], ["-t", "rsa,ecdsa", "localhost"],
+            ["-t", "ssh-rsa,ecdsa-sha2-nistp384", "localhost"], ["-4", "localhost"],
             ["-f", place.path("hosts")], ["-D", "-f", place.path("hosts")], ["-c", "127.0.0.1"], ["-t", "ED25519", "127.0.0.1", "nosuch.invalid"],
             ["-H", "-f", place.path("hosts")], ["-6", "127.0.0.1"], ["127.0.0.1/33"], ["127.0.0.5/30"], ["-t", "ed25519", "127.0.0.0/31"]]
     for row in rows:

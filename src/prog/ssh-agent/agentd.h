@@ -70,13 +70,12 @@ void ask_stop(struct ask *a);
 
 /* ---- tokens (token.c) ---- */
 
-/* Load a PKCS#11 provider; out gets string blob and string label of each key. */
-bool token_keys_load(const struct agent_question *q, struct wr *out);
-/* End the helpers of providers that no key in the ring uses. */
+/* End the helpers of providers that no key in the ring uses, whatever they are doing: who waits for it would be refused. */
 void tokens_tidy(const struct agent *ring);
 
-/* A signature under way. */
+/* A signature under way, or a PKCS#11 provider that is being loaded. */
 struct token_work {
+    struct pkcs11 *loading;
     struct sk_signing *sk;
     struct sk_how how;
     struct privkey *priv;           /* NULL: a PKCS#11 key */
@@ -87,9 +86,11 @@ struct token_work {
     bool module_busy, queued;
 };
 /* On an error nothing is under way. */
+MUST_USE enum err token_load_begin(struct token_work *w, const struct agent_question *q);
 MUST_USE enum err token_sign_begin(struct token_work *w, const struct agent_question *q);
 int token_fd(const struct token_work *w);
-/* ERR_AGAIN: not yet; call it when token_fd() is readable and every second. ERR_PASSPHRASE of an sk key: token_sign_again(). */
+/* out: the signature, or string blob and string label of each key.
+ * ERR_AGAIN: not yet; call it when token_fd() is readable and every second. ERR_PASSPHRASE of an sk key: token_sign_again(). */
 MUST_USE enum err token_sign_end(struct token_work *w, struct wr *out);
 MUST_USE enum err token_sign_again(struct token_work *w, struct bytes pin);
 void token_work_drop(struct token_work *w);

@@ -131,6 +131,12 @@ static bool work_begin(struct client *c, const struct agent_question *q)
     return true;
 }
 
+static bool load_begin(struct client *c, const struct agent_question *q)
+{
+    c->works = token_load_begin(&c->work, q) == ERR_NONE;
+    return c->works;
+}
+
 /* Begin on the open question. True: it is answered already, as *yes and `said` have it. */
 static bool question_begin(struct client *c, bool *yes, struct wr *said)
 {
@@ -139,6 +145,7 @@ static bool question_begin(struct client *c, bool *yes, struct wr *said)
     *yes = false;
     switch (q->kind) {
     case AGENT_CONFIRM: return !confirm_begin(c, q);
+    case AGENT_TOKEN_KEYS: return !load_begin(c, q);
     case AGENT_TOKEN_SIGN: return !work_begin(c, q);
     case AGENT_WAIT:
         c->wait_until_us = q->until_us;
@@ -147,10 +154,8 @@ static bool question_begin(struct client *c, bool *yes, struct wr *said)
         *yes = bytes_to_str(q->provider, path, sizeof path) == ERR_NONE && realpath(path, real);
         if (*yes) wr_text(said, real);
         return true;
-    default:
-        *yes = token_keys_load(q, said);
-        return true;
     }
+    return true;
 }
 
 /* Answers as long as answers are at hand; then either the reply stands in c->out or c->waits. */
@@ -191,7 +196,7 @@ static bool pin_begin(struct client *c)
 
 static void work_turn(struct client *c)
 {
-    struct wr sig CLEANUP(wr_clear) = wr_heap(SIGNATURE_MAX);
+    struct wr sig CLEANUP(wr_clear) = wr_heap(AGENT_MESSAGE_MAX);
     enum err e = token_sign_end(&c->work, &sig);
     if (e == ERR_AGAIN) return;
     work_ended = true;

@@ -9,7 +9,6 @@
 #include "os/log.h"
 
 #define PROVIDERS_MAX 32
-#define LOAD_LIMIT_S  30            /* everybody waits while a module is loaded */
 
 struct provider {
     char *path;
@@ -35,7 +34,11 @@ static void provider_close(struct provider *p)
 static void provider_put(const char *path, struct pkcs11 *module)
 {
     struct provider *old = provider_find(path);
-    if (old && old->users == 0) provider_close(old);
+    if (old) {                          /* its signatures fail: nothing is under way in the new one */
+        pkcs11_close(old->module);
+        old->module = module;
+        return;
+    }
     for (size_t i = 0; i < PROVIDERS_MAX; i++) {
         if (providers[i].path) continue;
         providers[i].path = strdup(path);
@@ -46,37 +49,17 @@ static void provider_put(const char *path, struct pkcs11 *module)
     pkcs11_close(module);
 }
 
-bool token_keys_load(const struct agent_question *q, struct wr *out)
-{
-    const struct pkcs11_how how = {.libexec_dir = LIBEXEC_DIR, .timeout_s = LOAD_LIMIT_S};
-    char *path = bytes_dup_str(q->provider);
-    struct pkcs11 *module = NULL;
-    enum err e = path ? pkcs11_open(&how, path, q->pin, &module) : ERR_NOMEM;
-    if (e != ERR_NONE) {
-        log_line(LOG_LEVEL_ERROR, "PKCS#11 provider: %s", e == ERR_NOMEM ? err_text(e) : pkcs11_why());
-        free(path);
-        return false;
-    }
-    for (size_t i = 0; i < pkcs11_count(module); i++) {
-        const struct pkcs11_key *key = pkcs11_key(module, i);
-        wr_string(out, pubkey_blob(key->pub));
-        wr_cstring(out, key->label[0] ? key->label : path);
-    }
-    provider_put(path, module);
-    free(path);
-    return wr_done(out) == ERR_NONE;
-}
-
 void tokens_tidy(const struct agent *ring)
 {
     for (size_t i = 0; i < PROVIDERS_MAX; i++)
-        if (providers[i].path && providers[i].users == 0 && !agent_uses_provider(ring, providers[i].path)) provider_close(&providers[i]);
+        if (providers[i].path && !agent_uses_provider(ring, providers[i].path)) provider_close(&providers[i]);
 }
 
 /* ---- signatures ---- */
 
 void token_work_drop(struct token_work *w)
 {
+    pkcs11_drop(&w->loading);
     sk_signing_drop(&w->sk);
     privkey_drop(&w->priv);
     pubkey_drop(&w->pub);
@@ -84,7 +67,10 @@ void token_work_drop(struct token_work *w)
     secret_clear(&w->pin);
     if (w->module_busy) {
         struct provider *p = provider_find(w->provider);
-        if (p) p->users--;
+        if (p) {
+            pkcs11_sign_abandon(p->module);     /* where it is not over */
+            p->users--;
+        }
     }
     free(w->provider);
     *w = (struct token_work){0};
@@ -109,6 +95,35 @@ static enum err sk_start(struct token_work *w)
 {
     w->how = (struct sk_how){.libexec_dir = LIBEXEC_DIR, .provider = w->provider, .pin = secret_bytes(&w->pin)};
     return sk_sign_begin(&w->how, w->priv, w->alg, secret_bytes(&w->data), &w->sk);
+}
+
+enum err token_load_begin(struct token_work *w, const struct agent_question *q)
+{
+    const struct pkcs11_how how = {.libexec_dir = LIBEXEC_DIR};
+    w->provider = bytes_dup_str(q->provider);
+    enum err e = w->provider ? pkcs11_open_begin(&how, w->provider, q->pin, &w->loading) : ERR_NOMEM;
+    if (e == ERR_NONE) return e;
+    log_line(LOG_LEVEL_ERROR, "PKCS#11 provider: %s", e == ERR_NOMEM ? err_text(e) : pkcs11_why());
+    token_work_drop(w);
+    return e;
+}
+
+static enum err load_end(struct token_work *w, struct wr *out)
+{
+    enum err e = pkcs11_open_end(w->loading);
+    if (e == ERR_AGAIN) return e;
+    if (e != ERR_NONE) {
+        log_line(LOG_LEVEL_ERROR, "PKCS#11 provider %s: %s", w->provider, pkcs11_why());
+        return e;
+    }
+    for (size_t i = 0; i < pkcs11_count(w->loading); i++) {
+        const struct pkcs11_key *key = pkcs11_key(w->loading, i);
+        wr_string(out, pubkey_blob(key->pub));
+        wr_cstring(out, key->label[0] ? key->label : w->provider);
+    }
+    provider_put(w->provider, w->loading);
+    w->loading = NULL;
+    return wr_done(out);
 }
 
 /* A module makes one signature at a time: who comes second waits. */
@@ -143,6 +158,7 @@ enum err token_sign_again(struct token_work *w, struct bytes pin)
 
 int token_fd(const struct token_work *w)
 {
+    if (w->loading) return pkcs11_fd(w->loading);
     if (w->sk) return sk_fd(w->sk);
     const struct provider *p = w->module_busy ? provider_find(w->provider) : NULL;
     return p ? pkcs11_fd(p->module) : -1;
@@ -150,6 +166,7 @@ int token_fd(const struct token_work *w)
 
 enum err token_sign_end(struct token_work *w, struct wr *out)
 {
+    if (w->loading) return load_end(w, out);
     if (w->queued) {
         TRY(module_start(w));
         return ERR_AGAIN;

@@ -55,6 +55,8 @@ MUST_USE enum err pkcs11_sign(struct pkcs11 *p, const struct pkcs11_key *key, co
 /* In two halves as above; one signature at a time a provider: ERR_STATE: one is under way. A PIN is asked for by how->pin from the second half. */
 MUST_USE enum err pkcs11_sign_begin(struct pkcs11 *p, const struct pkcs11_key *key, const struct sig_alg *alg, struct bytes msg);
 MUST_USE enum err pkcs11_sign_end(struct pkcs11 *p, struct wr *out);
+/* Nobody wants the signature under way any more: its answer is dropped when it comes, and the next may begin. Only where how->pin is NULL. */
+void pkcs11_sign_abandon(struct pkcs11 *p);
 int pkcs11_fd(const struct pkcs11 *p);      /* stays the provider's; -1 once the helper is gone */
 
 #endif
