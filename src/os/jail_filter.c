@@ -93,11 +93,15 @@ static struct sock_filter filter_nursery[] = {
     ALLOW_IF(prctl, 0, PR_SET_NAME), CALLS_SANITIZER END};
 
 static struct sock_filter filter_message[] = {BEGIN, CALLS_COMMON, CALLS_SANITIZER END};
+/* Besides, files that were opened elsewhere (revoked keys, authorities). */
+static struct sock_filter filter_verifier[] = {BEGIN, CALLS_COMMON, ALLOW(read), CALLS_SANITIZER END};
+/* Besides, the one stream that leads to an agent. */
+static struct sock_filter filter_keys_agent[] = {BEGIN, CALLS_COMMON, ALLOW(sendto), ALLOW(recvfrom), CALLS_SANITIZER END};
 
 #define PROG(f) {.len = COUNT_OF(f), .filter = f}
 static const struct sock_fprog programs[] = {
-    [JAIL_FILTER_NURSERY] = PROG(filter_nursery), [JAIL_FILTER_FACE] = PROG(filter_face), [JAIL_FILTER_VERIFIER] = PROG(filter_message),
-    [JAIL_FILTER_KEYS] = PROG(filter_message), [JAIL_FILTER_TRANSPORT] = PROG(filter_transport)};
+    [JAIL_FILTER_NURSERY] = PROG(filter_nursery), [JAIL_FILTER_FACE] = PROG(filter_face), [JAIL_FILTER_VERIFIER] = PROG(filter_verifier),
+    [JAIL_FILTER_KEYS] = PROG(filter_message), [JAIL_FILTER_KEYS_AGENT] = PROG(filter_keys_agent), [JAIL_FILTER_TRANSPORT] = PROG(filter_transport)};
 
 enum err jail_filter(enum jail_filter which)
 {

@@ -24,7 +24,7 @@ TURNS = {
     "GROUP": "ks", "LINE": "kas", "BYE": "kas",
 }
 TURNS["IDENT"] = "ka"   # after login nobody has a use for it
-LENGTHLESS = {"HELLO", "CLOSE", "GROUP"}  # no field whose length could be wrong
+LENGTHLESS = {"HELLO", "CLOSE", "GROUP", "AGENT"}  # no field whose length could be wrong
 
 TO_STAGE = {
     "h": [],

@@ -40,9 +40,9 @@ NORETURN static void fail(const char *text)
 
 struct child {
     int chan, in, out;              /* face; chan -1: a verifier */
-    const struct verify_head *ask;  /* verifier */
+    const void *ask;                /* verifier: the question as it came */
     size_t n;
-    int answer_to;
+    const struct message *with;     /* its descriptors */
 };
 
 /* Own randomness before anything else: three generators of libcrypto's, the stack canary. Then no more processes. */
@@ -56,7 +56,8 @@ NO_STACK_PROTECTOR NORETURN static void child_run(const struct child *c)
     canary_set(canary);
     if (setrlimit(RLIMIT_NPROC, &none) != 0) _exit(2);
     if (c->chan >= 0) face_run(&setup, c->in, c->out, c->chan);
-    verifier_run(c->ask, c->n, c->answer_to);
+    if (c->n == sizeof(struct judge_ask)) judge_run(c->ask, c->with->fd, c->with->fd_count);
+    verifier_run(c->ask, c->n, c->with->fd[0]);
 }
 
 static void child_fork(const struct child *c)
@@ -88,11 +89,11 @@ static bool control_take(void)
 /* A question is passed on unread: only its length and its descriptor count here. */
 static void verify_take(void)
 {
-    static union { struct verify_head head; struct verify_ask small; struct verify_ask_big big; uint8_t room[sizeof(struct verify_ask_big) + 1]; } in;
+    static union { struct verify_ask small; struct verify_ask_big big; struct judge_ask judge; uint8_t room[sizeof(struct verify_ask_big) + 1]; } in;
     struct message m;
     if (message_recv(NET_FD_VERIFY, &in, sizeof in, false, &m) != ERR_NONE) return;
-    if ((m.n == sizeof in.small || m.n == sizeof in.big) && m.fd_count == 1)
-        child_fork(&(struct child){.chan = -1, .ask = &in.head, .n = m.n, .answer_to = m.fd[0]});
+    bool verify = (m.n == sizeof in.small || m.n == sizeof in.big) && m.fd_count == 1, judge = m.n == sizeof in.judge && m.fd_count >= 1;
+    if (verify || judge) child_fork(&(struct child){.chan = -1, .ask = &in, .n = m.n, .with = &m});
     message_close_fds(&m);
 }
 

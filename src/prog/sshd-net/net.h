@@ -23,7 +23,14 @@ MUST_USE enum err net_rehearse(const struct net_setup *s);
 /* One connection, from its first byte to its last. In the child, with the nursery's filter on. Never returns. */
 NORETURN void face_run(const struct net_setup *s, int in, int out, int chan);
 
+struct pubkey;
+/* Is it an RSA key, or a certificate for one, that RequiredRSASize keeps out? */
+bool pubkey_rsa_small(const struct pubkey *k, uint32_t bits_min);
+
 /* One signature; answers on `to`. In the child. Never returns. ask is n bytes long. */
 NORETURN void verifier_run(const struct verify_head *ask, size_t n, int to);
+
+/* What is to be thought of one key; answers on fds[0]. In the child. Never returns. */
+NORETURN void judge_run(const struct judge_ask *ask, const int *fds, size_t fd_count);
 
 #endif

@@ -3,7 +3,8 @@
  * only, in the nursery's jail, with no descriptor but the one its answer goes to. */
 #include <unistd.h>
 
-#include "key/key.h"
+#include "key/cert.h"
+#include "key/sk.h"
 #include "net.h"
 #include "os/jail.h"
 #include "os/message.h"
@@ -26,6 +27,12 @@ MUST_USE static enum err question_read(const struct verify_head *h, size_t n, st
     return ERR_NONE;
 }
 
+bool pubkey_rsa_small(const struct pubkey *k, uint32_t bits_min)
+{
+    const struct pubkey *plain = pubkey_plain(k);
+    return strcmp(pubkey_type(plain), "ssh-rsa") == 0 && pubkey_bits(plain) < bits_min;
+}
+
 static enum verdict verify(const struct verify_head *h, size_t n)
 {
     struct question q;
@@ -33,10 +40,12 @@ static enum verdict verify(const struct verify_head *h, size_t n)
     struct bounded name = FIELD(h, alg);
     if (name.err != ERR_NONE || question_read(h, n, &q) != ERR_NONE) return VERDICT_BAD;
     const struct sig_alg *alg = sig_alg_find(name.b);
-    if (!alg || pubkey_parse(q.key, &key) != ERR_NONE) return VERDICT_BAD;
-    if (strcmp(alg->key_type, pubkey_type(key)) != 0) return VERDICT_BAD;
-    if (strcmp(pubkey_type(key), "ssh-rsa") == 0 && pubkey_bits(key) < h->rsa_bits_min) return VERDICT_BAD;
-    return pubkey_verify(key, alg, q.text, q.sig);
+    struct sig_facts facts = {0};
+    if (!alg || pubkey_parse_any(q.key, &key) != ERR_NONE) return VERDICT_BAD;
+    if (strcmp(alg->key_type, pubkey_type(key)) != 0 || pubkey_rsa_small(key, h->rsa_bits_min)) return VERDICT_BAD;
+    if (pubkey_verify_facts(key, alg, q.text, q.sig, &facts) != VERDICT_GOOD) return VERDICT_BAD;
+    /* PROTOCOL.u2f: what the authenticator states of the person before it */
+    return !facts.sk || (h->sk_flags & ~facts.flags) == 0 ? VERDICT_GOOD : VERDICT_BAD;
 }
 
 NORETURN void verifier_run(const struct verify_head *ask, size_t n, int to)

@@ -261,6 +261,7 @@ void environ_build(struct environ_list *l, const struct session_spec *spec, cons
     environ_setf(l, "SSH_CLIENT", "%.50s %u %u", k->client_addr, k->client_port, k->server_port);
     environ_setf(l, "SSH_CONNECTION", "%.50s %u %.50s %u", k->client_addr, k->client_port, k->server_addr, k->server_port);
     if (tty) environ_set(l, "SSH_TTY", tty);
+    if (spec->auth_info) environ_set(l, "SSH_USER_AUTH", spec->auth_info);
     if (spec->agent_path) environ_set(l, "SSH_AUTH_SOCK", spec->agent_path);
     if (plan->original) environ_set(l, "SSH_ORIGINAL_COMMAND", plan->original);
 }

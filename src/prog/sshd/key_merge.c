@@ -33,6 +33,8 @@ enum err key_options_merge(struct key_options *into, const struct key_options *m
     into->permit_x11_forwarding &= more->permit_x11_forwarding;
     into->permit_pty &= more->permit_pty;
     into->permit_user_rc &= more->permit_user_rc;
+    into->no_touch_required &= more->no_touch_required;
+    into->verify_required |= more->verify_required;
     into->restricted |= more->restricted;
     if (!into->has_command && more->has_command) {
         into->has_command = 1;

@@ -13,6 +13,8 @@
 
 #include "base/text.h"
 #include "conf/sshd.h"
+#include "key/cert.h"
+#include "priv/helpers.h"
 
 /* A log line of our words and the user's: made safe here, since what arrives at the warden is only looked at for its end. */
 static void note_set(char *note, size_t size, const char *text)
@@ -60,6 +62,29 @@ static bool true_path(int fd, const char *name, char out[PATH_MAX])
         return true;
     }
     return realpath(name, out) != NULL;
+}
+
+enum err program_check(const char *path, char *why, size_t why_cap)
+{
+    char real[PATH_MAX];
+    struct stat st;
+    if (stat(path, &st) != 0 || !realpath(path, real)) {
+        snprintf(why, why_cap, "%s", strerror(errno));
+        return ERR_DENIED;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        snprintf(why, why_cap, "%s is not a regular file", real);
+        return ERR_DENIED;
+    }
+    for (bool file = true;; file = false) {
+        if (stat(real, &st) != 0 || st.st_uid != 0 || (st.st_mode & 022) != 0) {
+            snprintf(why, why_cap, "bad ownership or modes for %s %s", file ? "file" : "directory", real);
+            return ERR_DENIED;
+        }
+        if (real[1] == 0) return ERR_NONE;
+        char *slash = strrchr(real, '/');
+        slash[slash == real] = 0;
+    }
 }
 
 static enum err folders_check(const struct account *a, char *path, char *note, size_t note_size)
@@ -161,21 +186,70 @@ static bool conditions_hold(const struct key_options *o, const struct keys_quest
     return true;
 }
 
-/* True: this line lets the key in. */
+static bool cert_names(const struct judge_say *c, struct bytes name)
+{
+    struct bytes rest = bytes_of(c->principals, c->principals_n), one;
+    while (cert_name_next(&rest, &one))
+        if (one.n > 0 && bytes_equal(one, name)) return true;
+    return false;
+}
+
+/* principals="a,b": one of them; without it, the user's own name. */
+static bool principals_hold(const struct key_options *o, const struct keys_question *q, struct keys_answer *out)
+{
+    struct bytes name;
+    size_t pos = 0;
+    bool good = !o->has_principals && cert_names(q->cert, bytes_str(q->account->name));
+    while (o->has_principals && !good && names_next(bytes_str(o->principals), &pos, &name)) good = cert_names(q->cert, name);
+    if (good) return true;
+    note_set(out->note, sizeof out->note, o->has_principals ? "Certificate does not contain an authorized principal"
+                                                            : "Certificate invalid: name is not a listed principal");
+    out->is_error = true;
+    return false;
+}
+
+/* True: this line lets the key in, or the certificate whose CA it names. */
 static bool line_admits(struct bytes text, const struct keys_question *q, struct key_options *options, struct keys_answer *out)
 {
     struct authorized_line l;
     const char *why = NULL;
-    if (authorized_line_parse(text, &l) != ERR_NONE || !authorized_line_has_blob(&l, q->blob)) return false;
+    struct bytes blob = q->cert ? bytes_of(q->cert->ca, q->cert->ca_n) : q->blob;
+    if (authorized_line_parse(text, &l) != ERR_NONE || !authorized_line_has_blob(&l, blob)) return false;
     out->plain = l.options.n == 0;
-    if (out->plain) return true;
+    if (out->plain) return q->cert == NULL;
     if (key_options_parse(l.options, options, &why) != ERR_NONE) {
         char note[256];
         snprintf(note, sizeof note, "%.180s: bad key options: %s", out->file, why ? why : "too long");
         note_set(out->note, sizeof out->note, note);
         return false;
     }
-    if (options->cert_authority) return false;          /* a CA's key is no login key */
+    if (options->cert_authority != (q->cert != NULL)) return false;    /* a CA's key is no login key, and the other way round */
+    return conditions_hold(options, q, out) && (!q->cert || principals_hold(options, q, out));
+}
+
+static bool is_blank(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* "[options] principal  # comment": True: the certificate has that principal, and the options hold. */
+static bool principal_admits(struct bytes text, const struct keys_question *q, struct key_options *options, struct keys_answer *out)
+{
+    const char *why = NULL;
+    const uint8_t *comment = text.n ? memchr(text.p, '#', text.n) : NULL;
+    if (comment) text.n = (size_t)(comment - text.p);
+    while (text.n > 0 && is_blank(text.p[text.n - 1])) text.n--;
+    while (text.n > 0 && is_blank(text.p[0])) text.p++, text.n--;
+    size_t at = text.n;
+    while (at > 0 && !is_blank(text.p[at - 1])) at--;
+    if (text.n == at || !cert_names(q->cert, bytes_of(text.p + at, text.n - at))) return false;
+    while (at > 0 && is_blank(text.p[at - 1])) at--;
+    out->plain = at == 0;
+    if (out->plain) return true;
+    if (key_options_parse(bytes_of(text.p, at), options, &why) != ERR_NONE) {
+        note_set(out->note, sizeof out->note, why ? why : "bad principals options");
+        return false;
+    }
     return conditions_hold(options, q, out);
 }
 
@@ -236,13 +310,15 @@ static bool lines_next(struct lines *l, struct bytes *out)
     }
 }
 
-void keyfile_search(int fd, const struct keys_question *q, struct key_options *options, struct keys_answer *out)
+typedef bool admits(struct bytes text, const struct keys_question *q, struct key_options *options, struct keys_answer *out);
+
+static void search(int fd, admits *line_good, const struct keys_question *q, struct key_options *options, struct keys_answer *out)
 {
     struct lines l = {.fd = fd, .buf = malloc(LINES_BUF)};
     struct bytes line;
     if (!l.buf) return;
     while (lines_next(&l, &line)) {
-        if (!line_admits(line, q, options, out)) continue;
+        if (!line_good(line, q, options, out)) continue;
         out->line = l.number;
         out->found = VERDICT_GOOD;
         break;
@@ -250,10 +326,35 @@ void keyfile_search(int fd, const struct keys_question *q, struct key_options *o
     free(l.buf);
 }
 
+void keyfile_search(int fd, const struct keys_question *q, struct key_options *options, struct keys_answer *out)
+{
+    search(fd, line_admits, q, options, out);
+}
+
+void keyfile_principals(int fd, const struct keys_question *q, struct key_options *options, struct keys_answer *out)
+{
+    search(fd, principal_admits, q, options, out);
+}
+
+static void principals_answer(const struct keys_question *q, struct key_options *options, struct keys_answer *out)
+{
+    char path[PATH_MAX];
+    int fd = -1;
+    if (!q->cert || keyfile_path(q->account, q->conf->authorized_principals_file, (struct span){(uint8_t *)path, sizeof path}) != ERR_NONE) return;
+    if (keyfile_open(q->account, path, q->conf->strict_modes, out->note, sizeof out->note, &fd) != ERR_NONE) return;
+    escape_str(bytes_str(path), out->file, sizeof out->file);
+    keyfile_principals(fd, q, options, out);
+    close(fd);
+}
+
 void keyfile_answer(const struct keys_question *q, struct key_options *options, struct keys_answer *out)
 {
     const struct conf_texts *files = &q->conf->authorized_keys_file;
     char path[PATH_MAX];
+    if (q->source == KEYS_PRINCIPALS_FILE) {
+        principals_answer(q, options, out);
+        return;
+    }
     for (size_t i = 0; i < files->n && out->found != VERDICT_GOOD; i++) {
         int fd = -1;
         if (keyfile_path(q->account, files->v[i], (struct span){(uint8_t *)path, sizeof path}) != ERR_NONE) continue;

@@ -38,12 +38,30 @@ static size_t message_size(const struct keys_answer *a)
 /* An invalid account has no user to become: nobody then, who finds nothing. */
 static const struct account nobody_account = {.name = "nobody", .home = "/nonexistent", .shell = "/bin/false", .uid = 65534, .gid = 65534};
 
+/* A program that it starts gets the limits of a login instead: those soft ones can be raised again. */
 static void reader_limits(void)
 {
-    const struct rlimit none = {0, 0}, seconds = {30, 30};
-    setrlimit(RLIMIT_CORE, &none);
-    setrlimit(RLIMIT_FSIZE, &none);
-    setrlimit(RLIMIT_CPU, &seconds);
+    static const struct { int which; rlim_t most; } rows[] = {{RLIMIT_CORE, 0}, {RLIMIT_FSIZE, 0}, {RLIMIT_CPU, 30}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct rlimit r;
+        if (getrlimit((__rlimit_resource_t)rows[i].which, &r) != 0) continue;
+        if (r.rlim_cur > rows[i].most) r.rlim_cur = rows[i].most;
+        setrlimit((__rlimit_resource_t)rows[i].which, &r);
+    }
+}
+
+static bool is_command(const struct keys_question *q)
+{
+    return q->source == KEYS_COMMAND || q->source == KEYS_PRINCIPALS_COMMAND;
+}
+
+/* Whoever the question is about, a command runs as its own user. */
+static enum err reader_become(const struct keys_question *q, bool real)
+{
+    const struct account *nobody = &nobody_account;
+    if (is_command(q)) return account_become(q->runner);
+    if (real) return account_become(q->account);
+    return geteuid() == 0 ? user_become("nobody", nobody->uid, nobody->gid, &nobody->gid, 1) : ERR_NONE;
 }
 
 static NORETURN void reader_run(const struct keys_question *q, int sock)
@@ -56,11 +74,11 @@ static NORETURN void reader_run(const struct keys_question *q, int sock)
     spawn_signals_default();
     reader_limits();
     if (!real) as.account = &nobody_account;
-    enum err e = real ? account_become(as.account)
-                      : geteuid() == 0 ? user_become("nobody", as.account->uid, as.account->gid, &as.account->gid, 1) : ERR_NONE;
-    if (e != ERR_NONE || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) _exit(1);
+    (void)setsid();                 /* so that what it starts can be ended with it */
+    if (reader_become(q, real) != ERR_NONE || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) _exit(1);
     m->magic = READER_MAGIC;
-    keyfile_answer(&as, &m->options, &m->answer);
+    if (is_command(q)) keycommand_answer(&as, &m->options, &m->answer);
+    else keyfile_answer(&as, &m->options, &m->answer);
     if (!real) m->answer = (struct keys_answer){0};
     _exit(message_send(3, m, message_size(&m->answer), NULL, 0, true) == ERR_NONE ? 0 : 1);
 }
@@ -89,9 +107,11 @@ static enum err answer_read(int sock, unsigned timeout_ms, struct reader_message
     return message_check(m, got.n);
 }
 
-static void child_end(pid_t pid)
+/* group: with whatever it has started. */
+static void child_end(pid_t pid, bool group)
 {
     int status;
+    if (group) kill(-pid, SIGKILL);
     kill(pid, SIGKILL);         /* our own, not yet waited for: the number cannot be another's */
     if (child_wait(pid, &status) != ERR_NONE) return;
 }
@@ -112,7 +132,7 @@ enum err keys_ask(const struct keys_question *q, struct key_options *options, st
     close(pair[1]);
     e = pid > 0 ? answer_read(pair[0], q->timeout_ms, m) : ERR_SYSTEM;
     close(pair[0]);
-    if (pid > 0) child_end(pid);
+    if (pid > 0) child_end(pid, e != ERR_NONE);
     if (e == ERR_NONE) {
         bool good = m->answer.found == VERDICT_GOOD && q->account->valid && q->allowed;
         m->answer.found = good ? VERDICT_GOOD : VERDICT_BAD;

@@ -14,6 +14,7 @@
 
 struct sshd_conf;               /* conf/sshd.h: the settings of this connection, Match blocks applied */
 struct key_options;             /* key/authorized_keys.h: fixed size, no pointers */
+struct judge_say;               /* priv/helpers.h: what the verifier says of a certificate */
 
 /* Once, at the start of the program (after every re-execution), before it changes any resource limit: sessions get these limits back. Also loads
  * what look-ups of users need, for all children. */
@@ -72,20 +73,30 @@ MUST_USE enum verdict access_check(const struct account *a, const struct sshd_co
 MUST_USE enum verdict access_root_check(const struct account *a, const struct sshd_conf *conf, const struct link_ends *link,
                                         bool by_password, bool forced_command, char *reason, size_t reason_size);
 
-/* ---- authorized keys (keyfile.c): a one-shot reader process as the user ---- */
+/* ---- authorized keys and principals (keyfile.c, keycommand.c): a one-shot reader process as the user ---- */
 
 struct keys_answer {
-    enum verdict found;         /* VERDICT_GOOD: the key is listed and its from= and expiry-time= hold */
+    enum verdict found;         /* VERDICT_GOOD: the key (or the certificate's CA, or one of its principals) is listed, from= and expiry-time= hold */
     bool plain;                 /* found, and the line has no options: NULL may stand for *options, which is large */
     char file[1024];            /* where, for "Accepted key ... found at FILE:LINE" */
     uint32_t line;
+    bool is_error;              /* the note is one that an administrator must see */
     char note[1024];            /* when not empty: a line for the log whatever was found ("Authentication refused: bad ownership ...") */
 };
 
-/* Is the key blob in the account's AuthorizedKeysFile? Starts the reader, waits at most timeout_ms, ends it in any case. The
+enum keys_source {
+    KEYS_FILES,                 /* AuthorizedKeysFile, as the user */
+    KEYS_COMMAND,               /* AuthorizedKeysCommand's output, as `runner` */
+    KEYS_PRINCIPALS_FILE,       /* AuthorizedPrincipalsFile, as the user */
+    KEYS_PRINCIPALS_COMMAND     /* AuthorizedPrincipalsCommand's output, as `runner` */
+};
+/* Is the key blob listed there? Starts the reader, waits at most timeout_ms, ends it in any case, and with it what it started. The
  * files are opened as the user; StrictModes, regular files only, size bounded. options: untouched unless found is good. For an
  * account that is invalid or `allowed` false the answer is "no" after like work. ERR_SYSTEM, ERR_TIMEOUT: treat as "no". */
 struct keys_question {
+    enum keys_source source;
+    const struct account *runner;       /* of commands: who runs them */
+    const struct judge_say *cert;       /* the blob is a certificate; NULL: a plain key */
     const struct account *account;
     bool allowed;               /* access_check() was good */
     const struct sshd_conf *conf;
@@ -148,6 +159,7 @@ struct session_spec {
     const char *command;        /* EXEC: the command; SUBSYSTEM: its name; SHELL: ignored. NUL-terminated, otherwise opaque */
     const struct session_pty *pty;              /* NULL: none. (Whether one may be had: session_pty_check().) */
     const char *agent_path;     /* SSH_AUTH_SOCK; NULL: no agent was forwarded */
+    const char *auth_info;      /* SSH_USER_AUTH, from auth_info_write(); NULL: none */
     bool change_password;       /* logged in by password and account->must_change: run passwd(1) and nothing else */
     int log_fd;                 /* where the log goes; below 1: syslog */
     const char *notices;        /* printed first with a pty and no command, e.g. what the login has to say; or NULL */
@@ -194,6 +206,12 @@ MUST_USE enum err session_signal(const struct session *s, const struct account *
 void session_close(struct session *s, const struct account *a);
 /* What follows "sshd: " in the process title: "bob@pts/3,pts/4" or "bob@notty", "bob [priv]" is the caller's. */
 void session_title(const struct account *a, const struct session *sessions, size_t n, char *out, size_t size);
+
+#define AUTH_INFO_PATH_MAX 32
+/* ExposeAuthInfo: a file in /tmp that is the user's from birth, for one session. `path` gets its name, "" where it could not be written
+ * (errno). remove: "" is fine. */
+MUST_USE enum err auth_info_write(const struct account *a, struct bytes text, char path[AUTH_INFO_PATH_MAX]);
+void auth_info_remove(const struct account *a, const char *path);
 
 /* ---- records and texts (records.c) ---- */
 

@@ -178,6 +178,7 @@ int main(int argc, char **argv)
     int early = log_early(o);
     conf_read(s);
     if (o->dump_only) conf_dump(s);
+    if (sshd_conf_check(s->conf, &s->world) != ERR_NONE) exit(255);
     programs_open(s);
     jail_ids(s);
     umask(umask(077) | 022);

@@ -67,15 +67,19 @@ unsigned warden_patience_ms(const struct warden *w, unsigned most)
     return left_ms < most ? (unsigned)left_ms : most;
 }
 
-enum err warden_ask_helper(struct warden *w, int line, const void *ask, size_t n, void *answer, size_t n_answer)
+enum err warden_ask_helper(struct warden *w, int line, const struct helper_ask *ask, void *answer, size_t n_answer)
 {
+    int fds[MESSAGE_FDS_MAX];
     enum err e = ERR_NONE;
     uint64_t deadline = clock_us() + (uint64_t)warden_patience_ms(w, 20000) * 1000;
+    if (ask->fd_count >= MESSAGE_FDS_MAX) return ERR_BUDGET;
+    if (ask->fd_count > 0) memcpy(fds + 1, ask->fds, ask->fd_count * sizeof *fds);
     for (int tries = 0; tries < 3; tries++) {
         int pair[2];
         struct message m;
         TRY(message_pair(pair));
-        e = message_send(line, ask, n, &pair[1], 1, true);
+        fds[0] = pair[1];
+        e = message_send(line, ask->p, ask->n, fds, ask->fd_count + 1, true);
         close(pair[1]);
         if (e == ERR_NONE) e = message_wait(pair[0], deadline);
         if (e == ERR_NONE) e = message_recv(pair[0], answer, n_answer, true, &m);

@@ -13,6 +13,7 @@
 #define METHOD_LISTS_MAX 64
 #define SESSION_ID_MAX 64
 #define PROVEN_KEYS_MAX 8
+#define AUTH_INFO_MAX (1U << 18)
 
 /* methods.c: AuthenticationMethods, as far as it is still to be done. */
 struct methods {
@@ -39,6 +40,16 @@ struct warden_session {
     struct session_pty pty;
     struct session_env env;
     struct session session;
+    char auth_info[AUTH_INFO_PATH_MAX];
+};
+
+/* A key that is listed. */
+struct asked_key {
+    struct bytes blob;                      /* its copy is the end of this */
+    bool plain;                             /* no restrictions: options is not there */
+    struct key_options *options;            /* the line's, and the certificate's with them */
+    uint32_t line;
+    char where[1024], detail[1024], cert[1536];     /* for the log; cert: of a certificate, who it is and who signed it */
 };
 
 struct warden {
@@ -65,11 +76,9 @@ struct warden {
     bool change_password;                   /* logged in with an expired password: passwd(1) and nothing else */
     bool prompting;                         /* keyboard-interactive: a prompt is out */
 
-    /* what was answered with PK_OK last, so that the signature that follows need not ask again */
-    uint8_t *asked_key;
-    size_t asked_key_n;
-    struct key_options *asked_options;
-    struct keys_answer asked_answer;
+    /* what was found out about a key last, so that the signature that follows a query need not ask again */
+    struct asked_key *asked;
+    struct wr auth_info;                    /* ExposeAuthInfo: a line for each method that succeeded */
 
     unsigned attempts, failures;
     bool tried;                             /* something else than "none" */
@@ -94,6 +103,7 @@ union warden_scratch {
     struct say_banner banner;
     struct say_group group;
     union { struct verify_ask small; struct verify_ask_big big; } verify;
+    struct { struct judge_ask ask; struct judge_say say; struct key_options limits; } judge;
 };
 extern union warden_scratch warden_scratch;
 
@@ -106,13 +116,20 @@ NORETURN void warden_guilt(struct warden *w, const char *what, enum err e);
 void warden_say(struct warden *w, const void *msg, const int *fds, size_t fd_count);
 /* Milliseconds that a helper may take: until the end of the grace time, at most `most`. */
 unsigned warden_patience_ms(const struct warden *w, unsigned most);
+/* A question and the descriptors that go with it. */
+struct helper_ask {
+    const void *p;
+    size_t n;
+    const int *fds;
+    size_t fd_count;
+};
 /* Ask a helper over its shared line; `answer` gets exactly n_answer bytes. Asks again if the helper died over it. */
-MUST_USE enum err warden_ask_helper(struct warden *w, int line, const void *ask, size_t n, void *answer, size_t n_answer);
+MUST_USE enum err warden_ask_helper(struct warden *w, int line, const struct helper_ask *ask, void *answer, size_t n_answer);
 /* Logged in, by the seal and the stage both. */
 bool warden_authenticated(const struct warden *w);
 void warden_seal(struct warden *w);
 
-/* warden_auth.c */
+/* warden_auth.c, warden_key.c */
 void warden_sign(struct warden *w, const struct ask_sign *ask);
 void warden_prove(struct warden *w, const struct ask_prove *ask);
 void warden_group(struct warden *w, const struct ask_group *ask);

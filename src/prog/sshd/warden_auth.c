@@ -10,10 +10,9 @@
 #include "os/message.h"
 #include "os/process.h"
 #include "sshd/sha256.h"
-#include "sshd/warden.h"
+#include "sshd/warden_auth.h"
 
 #define ATTEMPTS_MAX 1024               /* requests of any outcome, as OpenSSH */
-#define HELPER_MS 20000
 #define DISCONNECT_PROTOCOL 2           /* RFC 4253 11.1; what OpenSSH sends for too many failures */
 
 /* ---- the host key's signatures ---- */
@@ -23,7 +22,7 @@ static void sign(struct warden *w, enum say_type say_type, const struct keys_ask
     struct keys_say *got = &warden_scratch.sign.got;
     struct say_signed *say = &warden_scratch.sign.say;
     *say = (struct say_signed){.type = say_type};
-    enum err e = warden_ask_helper(w, w->server->keys_line[0], ask, sizeof *ask, got, sizeof *got);
+    enum err e = warden_ask_helper(w, w->server->keys_line[0], &(const struct helper_ask){.p = ask, .n = sizeof *ask}, got, sizeof *got);
     if (e == ERR_NONE && got->ok && got->sig_n <= sizeof got->sig) {
         say->ok = 1;
         FIELD_SET(say, sig, bytes_of(got->sig, got->sig_n));
@@ -71,19 +70,13 @@ void warden_prove(struct warden *w, const struct ask_prove *ask)
 void warden_flush_user(struct warden *w)
 {
     if (w->options) munmap(w->options, sizeof *w->options);
-    if (w->asked_options) munmap(w->asked_options, sizeof *w->asked_options);
-    free(w->asked_key);
+    warden_key_forget(w);
+    wr_clear(&w->auth_info);
+    w->auth_info = wr_heap(AUTH_INFO_MAX);
     if (w->conf) sshd_conf_free(w->conf);
-    w->options = w->asked_options = NULL, w->asked_key = NULL, w->asked_key_n = 0, w->conf = NULL;
+    w->options = NULL, w->conf = NULL;
     w->proven_key_count = 0, w->user_known = w->allowed = w->prompting = w->change_password = false;
     wipe(&w->account, sizeof w->account);
-}
-
-/* Large, short-lived and often not needed at all: memory of its own, given back as a whole. */
-static struct key_options *options_new(void)
-{
-    void *p = mmap(NULL, sizeof(struct key_options), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return p == MAP_FAILED ? NULL : p;
 }
 
 static void banner_send(struct warden *w)
@@ -125,8 +118,7 @@ static void user_begin(struct warden *w, const struct ask_who *who)
     if (first) banner_send(w);
 }
 
-/* Every request begins here. A new name or service starts from nothing: no proof of one user ever counts for another. */
-static void attempt_begin(struct warden *w, const struct ask_who *who)
+void warden_attempt_begin(struct warden *w, const struct ask_who *who)
 {
     if (who->user_n > sizeof who->user || who->service_n > sizeof who->service) warden_guilt(w, "AUTH", ERR_FORMAT);
     bool same = w->user_known && bytes_equal(bytes_of(who->user, who->user_n), bytes_of(w->who.user, w->who.user_n)) &&
@@ -137,16 +129,9 @@ static void attempt_begin(struct warden *w, const struct ask_who *who)
 
 /* ---- the outcome ---- */
 
-struct outcome {
-    const char *method;
-    bool yes;
-    enum say_auth_result go_on;         /* when not yes: NO, PK_OK or PROMPT */
-    char detail[160];                   /* for the log: key type and fingerprint */
-};
-
 static void outcome_log(const struct warden *w, const struct outcome *o, const char *what)
 {
-    char line[1024];
+    char line[2048];
     bool info = o->yes || !w->account.valid || w->failures >= w->conf->max_auth_tries / 2 || strcmp(o->method, "password") == 0;
     bool silent = strcmp(o->method, "none") == 0 || (strcmp(o->method, "publickey") == 0 && !w->account.valid);
     if (silent && !o->yes) return;
@@ -195,25 +180,37 @@ static void policy_fill(struct policy *p, const struct sshd_conf *c)
     p->rekey_bytes = c->rekey_limit.bytes, p->rekey_s = (uint64_t)c->rekey_limit.time_s;
 }
 
+/* For ExposeAuthInfo: the method, and the key it was done with. */
+static void info_add(struct warden *w, const struct outcome *o)
+{
+    wr_text(&w->auth_info, o->method);
+    if (o->key.n > 0) {
+        wr_u8(&w->auth_info, ' ');
+        wr_raw(&w->auth_info, o->key_type), wr_u8(&w->auth_info, ' ');
+        base64_write(&w->auth_info, o->key);
+    }
+    wr_u8(&w->auth_info, '\n');
+}
+
 /* The one place where somebody becomes authenticated. */
 static void login(struct warden *w, const struct outcome *o, struct say_auth *say)
 {
     outcome_log(w, o, "Accepted");
     warden_seal(w);
-    if (w->asked_options) munmap(w->asked_options, sizeof *w->asked_options);
-    free(w->asked_key);
-    w->asked_options = NULL, w->asked_key = NULL, w->asked_key_n = 0;
+    warden_key_forget(w);
+    if (!w->conf->expose_auth_info) wr_clear(&w->auth_info);
     say->result = SAY_AUTH_YES;
     policy_fill(&say->policy, w->conf);
     warden_title(w);
 }
 
-static void finish(struct warden *w, const struct outcome *o, uint64_t began_us)
+void warden_auth_finish(struct warden *w, const struct outcome *o, uint64_t began_us)
 {
     struct say_auth say = {.type = SAY_AUTH, .result = o->go_on};
     bool none = strcmp(o->method, "none") == 0, yes = o->yes && w->allowed && w->account.valid;
     if (!none || o->yes) w->tried = true;
     if (yes) {
+        info_add(w, o);
         if (methods_done(&w->methods, o->method)) {
             login(w, o, &say);
         } else {
@@ -240,7 +237,7 @@ static void finish(struct warden *w, const struct outcome *o, uint64_t began_us)
     warden_say(w, &say, NULL, 0);
 }
 
-static bool root_may(struct warden *w, bool by_password, bool forced)
+bool warden_root_may(struct warden *w, bool by_password, bool forced)
 {
     char reason[256] = "";
     bool may = access_root_check(&w->account, w->conf, &w->link, by_password, forced, reason, sizeof reason) == VERDICT_GOOD;
@@ -256,7 +253,7 @@ static bool password_good(struct warden *w, bool may, struct bytes secret)
     enum verdict v = VERDICT_BAD;
     if (password_start(&w->account, may && w->allowed, w->conf, secret, w->server->exe_auth, &ask) != ERR_NONE) return false;
     if (password_finish(&ask, warden_patience_ms(w, HELPER_MS), &v) != ERR_NONE) return false;
-    if (v != VERDICT_GOOD || !root_may(w, true, false)) return false;
+    if (v != VERDICT_GOOD || !warden_root_may(w, true, false)) return false;
     if (w->account.must_change) {
         log_line(LOG_LEVEL_INFO, "User %.100s password has expired", w->user);
         w->change_password = true;
@@ -269,12 +266,12 @@ void warden_auth_other(struct warden *w, const struct ask_auth_other *ask)
     uint64_t began = clock_us();
     struct bounded method = FIELD(ask, method);
     if (method.err != ERR_NONE) warden_guilt(w, "AUTH_OTHER", method.err);
-    attempt_begin(w, &ask->who);
+    warden_attempt_begin(w, &ask->who);
     struct outcome o = {.method = bytes_is(method.b, "none") ? "none" : "unknown", .go_on = SAY_AUTH_NO};
     /* RFC 4252 5.2: "none" succeeds only for an account that needs nothing. */
     bool empty = o.method[0] == 'n' && w->conf->permit_empty_passwords && w->methods.n == 0 && methods_may(&w->methods, "password");
     if (empty) o.yes = password_good(w, true, (struct bytes){0});
-    finish(w, &o, began);
+    warden_auth_finish(w, &o, began);
 }
 
 void warden_auth_secret(struct warden *w, const struct ask_auth_secret *ask)
@@ -284,7 +281,7 @@ void warden_auth_secret(struct warden *w, const struct ask_auth_secret *ask)
     if (secret.err != ERR_NONE || ask->kbdint > 2) warden_guilt(w, "AUTH_SECRET", ERR_FORMAT);
     /* An answer to a prompt carries no name (RFC 4256 3.4): it belongs to the request that the prompt answered. */
     const struct ask_who who = ask->kbdint == 2 && w->prompting ? w->who : ask->who;
-    attempt_begin(w, &who);
+    warden_attempt_begin(w, &who);
     struct outcome o = {.method = ask->kbdint ? "keyboard-interactive" : "password", .go_on = SAY_AUTH_NO};
     bool may = methods_may(&w->methods, o.method), answer = ask->kbdint != 1 && (ask->kbdint == 0 || w->prompting);
     w->prompting = false;
@@ -296,137 +293,5 @@ void warden_auth_secret(struct warden *w, const struct ask_auth_secret *ask)
         o.yes = password_good(w, !ask->change, secret.b);
         if (!o.yes) record_failure(w->user, &w->link);
     }
-    finish(w, &o, began);
-}
-
-/* ---- public keys ---- */
-
-/* How OpenSSH calls the kinds of keys in its log. */
-static const char *key_kind(struct bytes type)
-{
-    if (bytes_is(type, "ssh-ed25519")) return "ED25519";
-    if (bytes_is(type, "ssh-rsa")) return "RSA";
-    return bytes_starts(type, "ecdsa-") ? "ECDSA" : "unknown";
-}
-
-/* The first string of a blob, by its length only. */
-static struct bytes blob_type(struct bytes blob)
-{
-    if (blob.n < 4 || get_u32(blob.p) > blob.n - 4) return (struct bytes){0};
-    return bytes_of(blob.p + 4, get_u32(blob.p));
-}
-
-static bool key_asked_before(const struct warden *w, struct bytes key)
-{
-    return w->asked_options && bytes_equal(bytes_of(w->asked_key, w->asked_key_n), key);
-}
-
-/* Is the key listed? The answer stays for the signature that follows. */
-static bool key_listed(struct warden *w, bool may, struct bytes key)
-{
-    struct keys_answer answer = {.found = VERDICT_BAD};
-    if (may && key_asked_before(w, key)) return w->asked_answer.found == VERDICT_GOOD;
-    const struct keys_question q = {.account = &w->account, .allowed = may, .conf = w->conf, .link = &w->link, .blob = key,
-                                    .timeout_ms = warden_patience_ms(w, HELPER_MS)};
-    struct key_options *options = options_new();
-    free(w->asked_key);
-    w->asked_key = NULL, w->asked_key_n = 0;
-    if (w->asked_options) munmap(w->asked_options, sizeof *w->asked_options);
-    w->asked_options = NULL;
-    if (!options) return false;
-    enum err e = keys_ask(&q, options, &answer);
-    if (e == ERR_NONE && answer.note[0]) log_line(LOG_LEVEL_INFO, "%s", answer.note);
-    if (e != ERR_NONE || answer.found != VERDICT_GOOD || !may || !(w->asked_key = malloc(key.n))) {
-        munmap(options, sizeof *options);
-        return false;
-    }
-    memcpy(w->asked_key, key.p, key.n);
-    w->asked_key_n = key.n, w->asked_options = options, w->asked_answer = answer;
-    return true;
-}
-
-/* RFC 4252 7, and publickey-hostbound-v00@openssh.com: what the signature must cover, from what this process knows by itself. */
-static void signed_text(const struct warden *w, const struct ask_key_head *h, struct bytes key, struct wr *out)
-{
-    const struct hostkey *host = &w->server->hostkeys[w->hostkey];
-    wr_string(out, bytes_of(w->session_id, w->session_id_n));
-    wr_u8(out, 50);
-    wr_string(out, bytes_of(w->who.user, w->who.user_n));
-    wr_string(out, bytes_of(w->who.service, w->who.service_n));
-    wr_cstring(out, h->hostbound ? "publickey-hostbound-v00@openssh.com" : "publickey");
-    wr_bool(out, true);
-    wr_string(out, bytes_of(h->alg, h->alg_n));
-    wr_string(out, key);
-    if (h->hostbound) wr_string(out, bytes_of(host->blob, host->blob_n));
-}
-
-static bool signature_good(struct warden *w, const struct ask_key_head *h, struct bytes key, struct bytes sig)
-{
-    __typeof__(warden_scratch.verify) *ask = &warden_scratch.verify;
-    struct verify_say say = {0};
-    struct wr text CLEANUP(wr_clear) = wr_heap(VERIFY_TEXT_BIG);
-    signed_text(w, h, key, &text);
-    if (wr_done(&text) != ERR_NONE) return false;
-    bool small = text.n <= VERIFY_TEXT_SMALL && key.n <= ASK_KEY_SMALL && sig.n <= ASK_SIG_SMALL;
-    size_t n = small ? sizeof ask->small : sizeof ask->big;
-    memset(ask, 0, n);
-    struct verify_head *head = &ask->small.head;     /* both forms begin alike */
-    head->text_n = (uint32_t)text.n, head->key_n = (uint32_t)key.n, head->sig_n = (uint32_t)sig.n;
-    head->rsa_bits_min = w->conf->required_rsa_size_bits;
-    FIELD_SET(head, alg, bytes_of(h->alg, h->alg_n));
-    memcpy(small ? ask->small.text : ask->big.text, text.p, text.n);
-    memcpy(small ? ask->small.key : ask->big.key, key.p, key.n);
-    if (sig.n > 0) memcpy(small ? ask->small.sig : ask->big.sig, sig.p, sig.n);
-    enum err e = warden_ask_helper(w, w->server->verify_line[0], ask, n, &say, sizeof say);
-    return e == ERR_NONE && say.verdict == VERIFY_GOOD;
-}
-
-/* With several factors the same key counts once ("publickey,publickey" means two keys). */
-static bool key_is_new(struct warden *w, struct bytes key)
-{
-    uint8_t hash[32];
-    sha256_sum(key, hash);
-    for (size_t i = 0; i < w->proven_key_count; i++)
-        if (memcmp(w->proven_key[i], hash, sizeof hash) == 0) return false;
-    if (w->proven_key_count == PROVEN_KEYS_MAX) return false;
-    memcpy(w->proven_key[w->proven_key_count++], hash, sizeof hash);
-    return true;
-}
-
-/* The restrictions of this key join those of the keys before it. */
-static bool options_take(struct warden *w)
-{
-    if (w->asked_answer.plain) return true;     /* it has none: NULL, or those before it, stay; nothing large is kept for it */
-    if (!w->options) {
-        w->options = w->asked_options, w->asked_options = NULL;
-        return w->options != NULL;
-    }
-    if (w->asked_options && key_options_merge(w->options, w->asked_options) == ERR_NONE) return true;
-    log_line(LOG_LEVEL_ERROR, "keys of %s with contradicting options; refused", w->user);
-    return false;
-}
-
-static bool key_proven(struct warden *w, const struct ask_key_head *h, struct bytes key, struct bytes sig, const struct outcome *o)
-{
-    if (!signature_good(w, h, key, sig) || !key_is_new(w, key)) return false;
-    log_line(LOG_LEVEL_VERBOSE, "Accepted key %s found at %s:%u", o->detail, w->asked_answer.file, w->asked_answer.line);
-    if (!root_may(w, false, w->asked_options && w->asked_options->has_command)) return false;
-    return options_take(w);
-}
-
-void warden_auth_key(struct warden *w, const struct ask_key_head *head, struct bytes key, struct bytes sig)
-{
-    uint64_t began = clock_us();
-    struct bounded alg = FIELD(head, alg);
-    if (alg.err != ERR_NONE || head->has_sig > 1 || head->hostbound > 1) warden_guilt(w, "AUTH_KEY", ERR_FORMAT);
-    attempt_begin(w, &head->who);
-    struct outcome o = {.method = "publickey", .go_on = SAY_AUTH_NO};
-    char fingerprint[64];
-    blob_fingerprint(key, w->conf->fingerprint_hash, fingerprint);
-    snprintf(o.detail, sizeof o.detail, "%s %s", key_kind(blob_type(key)), fingerprint);
-    bool may = w->allowed && methods_may(&w->methods, "publickey") && names_has(bytes_str(w->conf->pubkey_accepted_algorithms), alg.b);
-    bool listed = key_listed(w, may, key);
-    if (may && listed && !head->has_sig) o.go_on = SAY_AUTH_PK_OK;
-    if (may && listed && head->has_sig) o.yes = key_proven(w, head, key, sig, &o);
-    finish(w, &o, began);
+    warden_auth_finish(w, &o, began);
 }

@@ -52,6 +52,7 @@ static struct warden_session *session_get(struct warden *w, uint32_t chan)
 static void session_forget(struct warden *w, struct warden_session *s)
 {
     size_t i = 0;
+    auth_info_remove(&w->account, s->auth_info);
     while (i < w->session_count && w->sessions[i] != s) i++;
     if (i == w->session_count) return;
     w->sessions[i] = w->sessions[--w->session_count];
@@ -150,10 +151,12 @@ void warden_start_session(struct warden *w, uint32_t question, uint32_t chan, ui
         reply(w, question, false);
         return;
     }
+    if (w->conf->expose_auth_info && auth_info_write(&w->account, wr_bytes(&w->auth_info), s->auth_info) != ERR_NONE)
+        log_line(LOG_LEVEL_ERROR, "cannot write the file of ExposeAuthInfo for %s", w->user);
     const struct session_spec spec = {
         .account = &w->account, .conf = w->conf, .options = w->options, .link = &w->link, .env = &s->env, .kind = kinds[kind], .command = text,
         .pty = s->has_pty ? &s->pty : NULL, .timeout_ms = START_MS, .change_password = w->change_password, .log_fd = log_fd(),
-        .agent_path = w->hand.agent[0] ? w->hand.agent : NULL};
+        .auth_info = s->auth_info[0] ? s->auth_info : NULL, .agent_path = w->hand.agent[0] ? w->hand.agent : NULL};
     enum err e = session_start(&spec, &s->session);
     session_env_done(&s->env);
     s->env = (struct session_env){0};
@@ -203,6 +206,7 @@ void warden_close(struct warden *w, const struct ask_close *ask)
 
 void warden_sessions_end(struct warden *w)
 {
+    for (size_t i = 0; i < w->session_count; i++) auth_info_remove(&w->account, w->sessions[i]->auth_info);
     for (size_t i = 0; i < w->session_count; i++)
         if (w->sessions[i]->started && w->sessions[i]->session.pid > 0) session_close(&w->sessions[i]->session, &w->account);
     if (w->hand_used) hand_close(&w->hand, &w->account);

@@ -36,8 +36,9 @@ MUST_USE enum err jail_enter(const struct jail_how *how, struct jail_report *out
 enum jail_filter {
     JAIL_FILTER_NURSERY,    /* a face's calls, and what it takes to fork one */
     JAIL_FILTER_FACE,       /* one connection */
-    JAIL_FILTER_VERIFIER,   /* one signature: read a message, compute, send a message */
+    JAIL_FILTER_VERIFIER,   /* one signature or key: take a message, read open files, compute, send a message */
     JAIL_FILTER_KEYS,       /* messages in and out */
+    JAIL_FILTER_KEYS_AGENT, /* the same, and a stream socket to an agent */
     JAIL_FILTER_TRANSPORT   /* the client's half that reads peer bytes: as FACE, without files */
 };
 
