@@ -51,7 +51,7 @@ async def server(port, authorized, *host_keys):
     every = lists()
     await asyncssh.listen("127.0.0.1", int(port), server_host_keys=list(host_keys), authorized_client_keys=authorized,
                           kex_algs=every["kex"], encryption_algs=every["cipher"], mac_algs=every["mac"], encoding=None,
-                          process_factory=handle, **NO_REKEY)
+                          process_factory=handle, sftp_factory=True, allow_scp=True, **NO_REKEY)
     await asyncio.get_event_loop().create_future()
 
 

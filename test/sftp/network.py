@@ -52,6 +52,32 @@ def with_server(tap, place, name, start, options=(), which=slice(None)):
     return server
 
 
+def scp_there_and_back(place, server, status, *options):
+    """By our scp."""
+    tree, near, far = place.path("tree"), place.path("here/near"), f"{place.home}/far"
+    trees.make(tree)
+    for name in "l", "ld", "dangling", *["u/esc\033[1m\nape"] * ("-O" in options):     # links are followed, and rcp has lines
+        os.remove(f"{tree}/{name}")
+    os.utime(f"{tree}/u", (trees.OLD + 32, trees.OLD + 32))
+    argv = [programs.ours("scp"), "-S", programs.ours("ssh"), *clients.ssh_argv(place, programs.ours("ssh"), server)[1:], "-rp", *options]
+    try:
+        for ends in (tree, f"127.0.0.1:{far}"), (f"127.0.0.1:{far}", near):
+            done = place.run([*argv, *ends])
+            same(done.returncode, status, f"status; it said {done.stdout[-1000:]!r} {done.stderr[-1000:]!r}")
+        want = trees.facts(tree)
+        same(trees.facts(far), want, "the tree there")
+        same(trees.facts(near), want, "the tree that came back")
+    finally:
+        place.run(["rm", "-rf", far, near])
+
+
+def scp_with(tap, place, name, server, modes):
+    """modes: its exit status by its options."""
+    for mode, status in modes.items():
+        with tap.case(f"{name}: our scp {mode}"):
+            scp_there_and_back(place, server, status, *mode.split())
+
+
 def failures(tap, place, server):
     ours = programs.ours("sftp"), programs.ours("ssh")
     with tap.case("nobody listens: 255"):
@@ -73,7 +99,12 @@ def main():
         ours = with_server(tap, place, "our server", lambda: servers.sshd(place, programs.ours("sshd"), ["Subsystem sftp internal-sftp"], log="ours.log"))
         with_server(tap, place, "OpenSSH's server",
                     lambda: servers.sshd(place, programs.foreign("sshd"), ["Subsystem sftp internal-sftp"], log="theirs.log"), which=slice(2))
-        with_server(tap, place, "Dropbear's, a server by its path", lambda: servers.dropbear(place), ("-s", SERVER), which=slice(1))
+        dropbear = with_server(tap, place, "Dropbear's, a server by its path", lambda: servers.dropbear(place), ("-s", SERVER), which=slice(1))
+        if dropbear:
+            scp_with(tap, place, "Dropbear's", dropbear, {"-O": 0})
+        asyncssh = with_server(tap, place, "asyncssh's server", lambda: servers.python_server(place, "asyncssh"), which=slice(1))
+        if asyncssh:
+            scp_with(tap, place, "asyncssh's", asyncssh, {"": 1, "-O": 0})      # 2.10 ends SFTP without an exit status, for OpenSSH's scp, too
         if ours:
             with_server(tap, place, "our server, a server by its path", lambda: ours, ("-s", SERVER), which=slice(1))
             failures(tap, place, ours)
