@@ -11,7 +11,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import programs  # noqa: E402
 import trees  # noqa: E402
-from tap import Tap, same, wait_for  # noqa: E402
+from tap import Skip, Tap, same, wait_for  # noqa: E402
 from verbs import Pair, SERVER  # noqa: E402
 
 CONTENT = random.Random(3).randbytes(5 << 20)
@@ -85,6 +85,44 @@ def atomic(tap, field, sftp):
             same(os.listdir(field.remote), ["file"], "names there")
 
 
+def verify(tap, top, field, sftp, server):
+    """With a server that has hashes, and one that has none; then over a line that changes what it carries."""
+    for verb in "get", "put":
+        with tap.case(f"{verb} --verify"):
+            field.begin(None, verb == "get")
+            done = field.run(sftp, [f"{verb} file"], "--verify")
+            if server == SERVER:
+                same((done.returncode, b"the server cannot hash files" in done.stderr), (1, True), f"status and complaints: {done.stderr!r}")
+            else:
+                same((done.returncode, done.stderr), (0, b""), "status and complaints")
+        if server == SERVER:
+            continue
+        bad = Field(top, f"{sys.executable} {os.path.dirname(os.path.abspath(__file__))}/flip.py {server}")
+        for options, status, words in ((), 0, b""), (("--verify",), 1, b"contents differ"):
+            with tap.case(f"{verb} {' '.join(options)} over a line that changes bits ends with {status}"):
+                target = bad.begin(None, verb == "get")
+                done = bad.run(sftp, [f"{verb} file"], *options)
+                same((done.returncode, words in done.stderr, read(target) == CONTENT), (status, True, False), f"status, words, whole: {done.stderr!r}")
+
+
+def quota(tap, top, server, sftp):
+    """The one that may not write is the end that has the target."""
+    field, shim, most = Field(top, server), os.environ.get("NACRE_QUOTA_SHIM"), 3 << 20
+    for verb, words in ("get", b"Disk quota exceeded"), ("put", b"ailure"):
+        with tap.case(f"{verb} beyond a quota: told, what was written stays, and with room it goes on"):
+            if not shim:
+                raise Skip("no such shim here")
+            target = field.begin(None, verb == "get")
+            field.env.update(LD_PRELOAD=shim, NACRE_QUOTA=str(most))
+            done = field.run(sftp, [f"{verb} file"])
+            for name in "LD_PRELOAD", "NACRE_QUOTA":
+                del field.env[name]
+            same((done.returncode, words in done.stderr), (1, True), f"status and complaints: {done.stderr!r}")
+            same(0 < os.path.getsize(target) <= most and CONTENT.startswith(read(target)), True, f"a beginning of it ({os.path.getsize(target)} bytes)")
+            done = field.run(sftp, [f"re{verb} file"])
+            same((done.returncode, read(target) == CONTENT), (0, True), "status, content")
+
+
 def main():
     tap, sftp = Tap(), programs.ours("sftp")
     with tempfile.TemporaryDirectory(prefix="sftp-") as top:
@@ -93,12 +131,9 @@ def main():
             field = Field(top, server)
             resumes(tap, field, sftp, name == "our")
             atomic(tap, field, sftp)
-            for verb in "get", "put":
-                with tap.case(f"{verb} --verify"):
-                    field.begin(None, verb == "get")
-                    done = field.run(sftp, [f"{verb} file"], "--verify")
-                    if name == "our":
-                        same((done.returncode, done.stderr), (0, b""), "status and complaints")
+            verify(tap, top, field, sftp, server)
+            if name == "our":
+                quota(tap, top, server, sftp)
     tap.end()
 
 
