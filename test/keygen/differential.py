@@ -225,6 +225,9 @@ def conversions(pair):
             pair.write("out", text.replace(b"\n", b"\r\n"))
             if form[-1:] not in (["PKCS8"], ["pem"]):
                 same(pair.run("-X", *form, "-f", "out")[0], 0, "-X with CR LF")
+        for form in "PEM", "PKCS8":
+            if kind[1] != "ed25519":
+                pair.run("-p", "-N", "four", "-m", form, "-f", "k")         # too short a passphrase for these forms
         pair.write("garbage", "garbage\n")
         pair.write("empty", "")
         for form in [], ["-m", "PKCS8"], ["-m", "PEM"]:

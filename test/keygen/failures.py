@@ -105,9 +105,9 @@ def convert_case(place, form):
     """-p -m: in place, from OpenSSH's form to another."""
     def whole(folder):
         if form != "PPK":
-            return opens(place, folder, "k", ["new"])
+            return opens(place, folder, "k", ["newer"])
         with open(f"{folder}/k", "rb") as f:
-            return f.readline().startswith(b"PuTTY") and place.run([programs.ours("ssh-keygen"), "-y", "-P", "new", "-f", f"{folder}/k"]).returncode == 0
+            return f.readline().startswith(b"PuTTY") and place.run([programs.ours("ssh-keygen"), "-y", "-P", "newer", "-f", f"{folder}/k"]).returncode == 0
 
     def check(where, folder, before, after, status):
         same(after["k.pub"], before["k.pub"], f"{where}: .pub")
@@ -116,7 +116,7 @@ def convert_case(place, form):
                 raise AssertionError(f"{where}: success, but nothing changed")
         elif not whole(folder):
             raise AssertionError(f"{where}: the key is lost")
-    return Walk(place, f"to {form}", ["-q", "-p", "-P", "old", "-N", "new", "-m", form, "-f", "k"], with_key(place, "ecdsa"), check)
+    return Walk(place, f"to {form}", ["-q", "-p", "-P", "old", "-N", "newer", "-m", form, "-f", "k"], with_key(place, "ecdsa"), check)
 
 
 def passphrase_case(place):

@@ -198,6 +198,11 @@ void need_format(const struct options *o, const char *type, struct bytes passphr
     bool plain = strncmp(type, "ssh-ed25519", 11) == 0 || strncmp(type, "ecdsa-sha2-", 11) == 0 || strcmp(type, "ssh-rsa") == 0;
     if ((o->format == PRIVKEY_PPK || o->format == PRIVKEY_DROPBEAR) && !plain) fatal("keys of type %s have no form as %s", type, o->format_name);
     if (o->format == PRIVKEY_DROPBEAR && passphrase.n) fatal("Dropbear's key files cannot have a passphrase");
+    bool openssh = o->format == PRIVKEY_OPENSSH || o->format == PRIVKEY_PPK || !plain || (o->format == PRIVKEY_PEM && strcmp(type, "ssh-ed25519") == 0);
+    if (!openssh && passphrase.n && passphrase.n < 5) {     /* libcrypto's own rule for these forms, which OpenSSH keeps */
+        say("Saving key \"%s\" failed: passphrase is too short (minimum five characters)", o->file);
+        exit(1);
+    }
 }
 
 enum err private_save(const struct options *o, const struct privkey *k, struct bytes passphrase, struct bytes comment,

@@ -13,6 +13,7 @@
 
 struct options {
     bool quiet, fingerprint, print_public, change_passphrase, change_comment, host_keys;
+    bool audit;                             /* --audit */
     bool find_host, remove_host, hash_hosts;
     const char *host;                       /* -F, -R */
     char file[PATH_MAX];                    /* -f, or what was typed */
@@ -136,6 +137,7 @@ int job_known_hosts(struct options *o);
 int job_export(struct options *o);
 int job_import(struct options *o);
 int job_moduli(struct options *o);
+int job_audit(struct options *o);
 int job_certify(struct options *o);
 int job_show_cert(struct options *o);
 int job_krl_make(struct options *o);

@@ -15,6 +15,8 @@
 #include "crypto/sign.h"
 #include "keygen.h"
 
+enum { OPTION_AUDIT = 256 };     /* what is no letter */
+
 NORETURN void usage(void)
 {
     fputs("usage: ssh-keygen [-q] [-a rounds] [-b bits] [-C comment] [-f output_keyfile]\n"
@@ -46,6 +48,8 @@ NORETURN void usage(void)
           "       ssh-keygen -Y check-novalidate -n namespace -s signature_file [-O option]\n"
           "       ssh-keygen -Y find-principals -s signature_file -f allowed_signers_file\n"
           "       ssh-keygen -Y match-principals -I signer_identity -f allowed_signers_file\n"
+          "       ssh-keygen --audit [-q] [-E fingerprint_hash] [-O krl=file] [-O max-age=days]\n"
+          "                  file|folder ...\n"
           "       ssh-keygen -V\n",
           stderr);
     exit(1);
@@ -89,6 +93,7 @@ static void take_extra(struct options *o, const char *text)
 static void take_option(struct options *o, int letter, const char *arg)
 {
     switch (letter) {
+    case OPTION_AUDIT: o->audit = true; break;
     case 'A': o->host_keys = true; break;
     case 'a': o->rounds = (uint32_t)number(arg, 1, BCRYPT_ROUNDS_MAX, "Invalid number:"); break;
     case 'b': o->bits = (size_t)number(arg, 1, UINT32_MAX, "Bits has bad value"); break;
@@ -141,10 +146,11 @@ static void take_option(struct options *o, int letter, const char *arg)
 
 static void parse_options(struct options *o, int argc, char **argv)
 {
+    static const struct option words[] = {{"audit", no_argument, NULL, OPTION_AUDIT}, {0}};     /* the one that OpenSSH has not */
     int letter;
     opterr = 0;
-    while ((letter = getopt(argc, argv, ":ABHKLQUXceghiklopquvyC:D:E:F:I:M:N:O:P:R:V:Y:Z:a:b:f:m:n:r:s:t:w:z:")) != -1) {
-        if (letter == '?') fprintf(stderr, "unknown option -- %c\n", optopt);
+    while ((letter = getopt_long(argc, argv, ":ABHKLQUXceghiklopquvyC:D:E:F:I:M:N:O:P:R:V:Y:Z:a:b:f:m:n:r:s:t:w:z:", words, NULL)) != -1) {
+        if (letter == '?') fprintf(stderr, "unknown option -- %c\n", optopt ? optopt : '-');
         if (letter == ':') fprintf(stderr, "option requires an argument -- %c\n", optopt);
         if (letter == '?' || letter == ':') usage();
         take_option(o, letter, optarg);
@@ -184,6 +190,7 @@ static void harden(void)
         }
 }
 
+static bool wants_audit(const struct options *o) { return o->audit; }
 static bool wants_hosts(const struct options *o) { return o->find_host || o->remove_host || o->hash_hosts; }
 static bool wants_fingerprint(const struct options *o) { return o->fingerprint || o->bubblebabble; }
 static bool wants_export(const struct options *o) { return o->export; }
@@ -209,6 +216,7 @@ static const struct job {
     int (*run)(struct options *o);
     bool takes_arguments;
 } jobs[] = {
+    {wants_audit, job_audit, true},
     {wants_signature, job_signature, true},
     {wants_krl, job_krl_make, true},
     {wants_krl_query, job_krl_query, true},
