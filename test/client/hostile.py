@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 """A transport that a server has taken over: whatever it says to the UI, it gets no signature but one over the proven session's
 own id, our user name and our key, and every message out of turn ends the UI."""
+import base64
 import hashlib
 import os
 import re
@@ -66,12 +67,12 @@ class Puppet:
     def proof(self, digest=None, alg=b"ssh-ed25519"):
         return message("HOSTKEY", self.blob, alg, self.host.sign_ssh_data(digest or self.hash).asbytes(), digest or self.hash)
 
-    def run(self, *script):
+    def run(self, *script, options=()):
         """Returns (CompletedProcess, datagrams that the UI sent); the script's items are datagrams, None waits for one of the UI's."""
         with open(f"{self.folder}/puppet.do", "w", encoding="ascii") as f:
             for item in script:
                 f.write("wait\n" if item is None else f"send {item.hex()}\n" if isinstance(item, bytes) else f"{item}\n")
-        p = self.place.run([f"{self.folder}/ssh", "-F", "none", "-l", "me", "-i", self.place.key(), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes",
+        p = self.place.run([f"{self.folder}/ssh", "-F", "none", "-l", "me", "-i", self.place.key(), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", *options,
                             "-o", f"UserKnownHostsFile={self.place.path('known_hosts')}", "-o", "GlobalKnownHostsFile=none",
                             "-o", "ProxyCommand=cat >/dev/null", "host", "true"], start_new_session=True)
         with open(f"{self.folder}/puppet.log", encoding="ascii") as f:
@@ -182,6 +183,63 @@ def signing(tap, p):
         same((bad, b"plain" in done.stderr), ([], True), "control characters, the rest")
 
 
+def proof(key, session, blob):
+    return key.sign_ssh_data(string(b"hostkeys-prove-00@openssh.com") + string(session) + string(blob)).asbytes()
+
+
+def after_login(tap, p):
+    """Agent and host keys: only what was asked for, and once."""
+    start, end = [message("READY", 3), p.proof(), message("AUTH_DONE")], message("READY", 3)
+    with tap.case("a connection to the agent that was not asked for is refused"):
+        done, sent = p.run(*start, message("AGENT_OPEN", 3), end)
+        same([d[4:12] for d in sent if d[:4] == u32(N["FORWARD_TO"])], [u32(3) + u32(0)], "answers")
+        same([d for d in sent if d[:4] == u32(N["AGENT"])], [], "forwarding asked for")
+    with tap.case("proofs that were not asked for end it"):
+        done, _ = p.run(*start, message("PROVED", 1, b""))
+        same((done.returncode, b"was not asked for" in done.stderr), (255, True), "status, line")
+    with tap.case("host keys named twice end it"):
+        done, _ = p.run(*start, message("HOSTKEYS", string(p.blob)), message("HOSTKEYS", string(p.blob)))
+        same((done.returncode, b"HOSTKEYS twice" in done.stderr), (255, True), "status, line")
+    for what, keys in (("half a key", string(p.blob)[:-1]), ("a length that lies", u32(1 << 31) + p.blob), ("nonsense", b"\xff" * 4000),
+                       ("the same key twice", string(p.blob) * 2)):
+        with tap.case(f"host keys that are none change nothing: {what}"):
+            before = p.place.read("known_hosts")
+            done, sent = p.run(*start, message("HOSTKEYS", keys), end)
+            same((p.place.read("known_hosts"), [d[4:] for d in sent if d[:4] == u32(N["PROVE"])]), (before, [u32(0) + u32(0)]), "file, what is to be proven")
+    fresh = p.user.asbytes()
+    good = proof(p.user, p.hash, fresh)
+    login = p.user.sign_ssh_data(p.covered(False)).asbytes()
+    for what, sigs, learned in (("good", string(good), True), ("over another session", string(proof(p.user, bytes(32), fresh)), False),
+                                ("by the host's known key", string(proof(p.host, p.hash, fresh)), False), ("missing", b"", False),
+                                ("followed by another", string(good) * 2, False), ("cut", string(good)[:-1], False),
+                                ("the login's signature", string(login), False)):
+        with tap.case(f"a new host key whose proof is {what}"):
+            known = p.place.read("known_hosts")
+            p.run(*start, message("HOSTKEYS", string(p.blob) + string(fresh)), message("PROVED", 1, sigs), end, options=["-o", "UpdateHostKeys=yes"])
+            same(p.place.read("known_hosts").count(b"\n"), 2 if learned else 1, "lines")
+            p.place.write("known_hosts", known)
+
+
+def certificates(tap, p):
+    """What stands for a host certificate: the algorithm's kind and the key's must be one, and the authority's signature good."""
+    cert, end = "ssh-ed25519-cert-v01@openssh.com", message("READY", 3)
+    ca = p.place.key("ed25519", "ca")
+    p.place.run([programs.foreign("ssh-keygen"), "-q", "-h", "-s", ca, "-I", "x", "-n", "host", f"{p.place.key('ed25519', 'host')}.pub"], check=True)
+    blob = base64.b64decode(p.place.read("host-cert.pub").split()[1])
+    known = p.place.read("known_hosts")
+    sig = p.host.sign_ssh_data(p.hash).asbytes()
+    for what, key, alg, good in (("a certificate", blob, cert, True), ("a certificate as a plain key", blob, "ssh-ed25519", False),
+                                 ("a plain key as a certificate", p.blob, cert, False),
+                                 ("a certificate with a broken signature", blob[:-1] + bytes([blob[-1] ^ 1]), cert, False),
+                                 ("a certificate that is cut", blob[:-1], cert, False), ("a certificate with a byte behind it", blob + b"x", cert, False)):
+        with tap.case(f"a host that shows {what}"):
+            p.place.write("known_hosts", f"@cert-authority * {p.place.public(ca)}\n")
+            done, sent = p.run(message("READY", 3), message("HOSTKEY", key, alg.encode(), sig, p.hash), end)
+            ok = [d[4:] for d in sent if d[:4] == u32(N["HOSTKEY_OK"])]
+            same((ok, b"signature incorrect" in done.stderr), ([u32(1)] if good else [], not good), "accepted, said")
+    p.place.write("known_hosts", known)
+
+
 def main():
     tap = Tap()
     try:
@@ -192,7 +250,7 @@ def main():
         tap.end()
     with Place() as place:
         p = Puppet(place)
-        for part in early, proofs, signing:
+        for part in early, proofs, signing, after_login, certificates:
             part(tap, p)
     tap.end()
 

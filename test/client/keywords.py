@@ -68,6 +68,32 @@ def warnings(tap, b):
              (0, b"in\n", [f'{b.place.path("debian")} line {number}: Unsupported option "gssapiauthentication"']), "session")
 
 
+def built(tap, b):
+    with tap.case("keywords of keys, certificates and agents are there, and say nothing"):
+        key, none = b.place.key(), b.place.write("revoked-none", "# none\n")
+        known = b.place.write("known-by-command", b.server.known_hosts())
+        options = [f"CertificateFile={key}.pub", "CASignatureAlgorithms=ssh-ed25519", f"KnownHostsCommand=/bin/cat {known}", f"RevokedHostKeys={none}",
+                   "UpdateHostKeys=yes", "ForwardAgent=yes", "AddKeysToAgent=yes", "IdentityAgent=none", "VerifyHostKeyDNS=no",
+                   "HostKeyAlgorithms=+ssh-rsa-cert-v01@openssh.com", "PubkeyAcceptedAlgorithms=^ssh-ed25519-cert-v01@openssh.com"]
+        done = b.run(*[word for option in options for word in ("-o", option)], "-A", "127.0.0.1", "echo in")
+        same((done.returncode, done.stdout, lines_of(done)), (0, b"in\n", []), "session")
+    with tap.case("KnownHostsCommand: words and tokens as OpenSSH's, a failure ends it"):
+        known = b.place.write("known-by-command", b.server.known_hosts())
+        said = b.place.path("said")
+        command = b.place.write("command", f"#!/bin/sh\nfor a; do printf '<%s>' \"$a\"; done >>{said}\necho >>{said}\ncat {known}\n", 0o700)
+        base = ["-F", "none", "-p", str(b.server.port), "-i", b.place.key(), "-o", "UserKnownHostsFile=none", "-o", "GlobalKnownHostsFile=none", "-o", "StrictHostKeyChecking=yes"]
+        results = []
+        for program in programs.ours("ssh"), programs.foreign("ssh"):
+            value = f"{command} %t %K %I %H %f %h %% \"a 'b' c\" ${{USER}}"
+            results.append([b.place.run([program, *base, "-o", f"KnownHostsCommand={value}", "127.0.0.1", "echo in"]).stdout, b.place.read("said")])
+            os.unlink(said)
+            b.place.write("failing", f"#!/bin/sh\ncat {known}\nexit 3\n", 0o700)
+            results[-1].append(b.place.run([program, *base, "-o", f"KnownHostsCommand={b.place.path('failing')}", "127.0.0.1", "echo in"]).returncode)
+            results[-1].append(b.place.run([program, *base, "-o", "KnownHostsCommand=cat x", "127.0.0.1", "echo in"]).returncode)
+        same(results[0], results[1], "ours and OpenSSH's")
+        same((results[0][0], results[0][2:]), (b"in\n", [255, 255]), "session, failures")
+
+
 def hostbound(tap, b):
     with tap.case("PubkeyAuthentication unbound leaves host-bound signatures out, host-bound and yes use them"):
         server = servers.sshd(b.place, programs.foreign("sshd"), ["LogLevel DEBUG1"], log="bound.log")
@@ -180,7 +206,7 @@ def main():
     tap = Tap()
     with Place() as place:
         b = Bench(place, servers.sshd(place, programs.ours("sshd"), ["LogLevel VERBOSE"]))
-        for part in warnings, hostbound, dump, silence, qos, keystrokes:
+        for part in warnings, built, hostbound, dump, silence, qos, keystrokes:
             part(tap, b)
     tap.end()
 
