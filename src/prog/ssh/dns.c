@@ -24,12 +24,13 @@ static bool is_numeric(const char *host)
 
 void dns_begin(const char *host)
 {
-    static char name[] = "ssh-dns", conf[4200] = "NACRE_DNS_CONF=";
-    char *argv[] = {name, strdup(host), NULL}, *envp[] = {NULL, NULL};
+    static char name[] = "ssh-dns", conf[4200] = "NACRE_DNS_CONF=", copy[1100];
+    char *argv[] = {name, copy, NULL}, *envp[] = {NULL, NULL};
     const char *other = getenv("NACRE_DNS_CONF");
     int exe, ends[2];
-    if (ui.conf->verify_host_key_dns == CONF_NO || !argv[1])
+    if (ui.conf->verify_host_key_dns == CONF_NO || strlen(host) >= sizeof copy)
         return;
+    memcpy(copy, host, strlen(host) + 1);
     if (is_numeric(host)) {
         say(CONF_LOG_ERROR, "skipped DNS lookup for numerical hostname");
         return;
@@ -54,7 +55,6 @@ void dns_begin(const char *host)
     }
     close(ends[1]);
     close(exe);
-    free(argv[1]);
 }
 
 /* All that it says. */
