@@ -18,6 +18,7 @@ const struct fuzz_target fuzz_targets[] = {
     {"dropbear", fuzz_dropbear, NULL},
     {"rfc4716", fuzz_rfc4716, NULL},
     {"cert", fuzz_cert, seed_cert},
+    {"sk", fuzz_sk, seed_sk},
     {"known_hosts", fuzz_known_hosts, NULL},
     {"authorized_keys", fuzz_authorized_keys, NULL},
     {"ssh_config", fuzz_ssh_config, NULL},

@@ -44,6 +44,9 @@ void fuzz_text(struct bytes in);
 /* cert.c */
 void fuzz_cert(struct bytes in);
 bool seed_cert(unsigned i, struct wr *out);
+/* sk.c */
+void fuzz_sk(struct bytes in);
+bool seed_sk(unsigned i, struct wr *out);
 /* priv.c */
 void fuzz_priv_warden(struct bytes in);
 void fuzz_priv_client(struct bytes in);

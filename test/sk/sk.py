@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
 """Keys on FIDO authenticators: a software one behind the provider interface, loaded by OpenSSH's ssh-sk-helper and ours in turn."""
+import base64
 import itertools
 import os
 import struct
@@ -98,7 +99,6 @@ def check_attestation(tap, place):
 
 def flags_of(place, path):
     """The flags byte of an unencrypted key file."""
-    import base64
     data = base64.b64decode("".join(place.read(os.path.basename(path)).decode().split("\n")[1:-2]))
     at = data.rindex(b"ssh:") + 4
     return data[at]
