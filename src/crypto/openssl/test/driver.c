@@ -254,7 +254,8 @@ static const struct {
 } ops[] = {
     {"mlkem_keygen", 2, op_mlkem_keygen}, {"mlkem_encaps", 3, op_mlkem_encaps}, {"mlkem_decaps", 3, op_mlkem_decaps},
     {"mldsa_public", 1, op_mldsa_public}, {"mldsa_sign", 4, op_mldsa_sign}, {"mldsa_sign_mu", 3, op_mldsa_sign_mu},
-    {"mldsa_verify", 4, op_mldsa_verify}, {"kex_start", 2, op_kex_start}, {"kex_end", 1, op_kex_end}, {"kex_reply", 3, op_kex_reply}, {"ed25519_verify", 3, op_ed25519_verify},
+    {"mldsa_verify", 4, op_mldsa_verify}, {"kex_start", 2, op_kex_start}, {"kex_end", 1, op_kex_end}, {"kex_reply", 3, op_kex_reply},
+    {"ed25519_verify", 3, op_ed25519_verify},
     {"aead_seal", 5, op_aead_seal}, {"ecdh", 3, op_ecdh}, {"ec_point", 2, op_ec_point}, {"ecdsa_verify", 5, op_ecdsa_verify},
     {"rsa_verify", 5, op_rsa_verify}, {"mac", 4, op_mac}, {"stream", 4, op_stream}, {"bcrypt", 4, op_bcrypt},
 };
