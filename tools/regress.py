@@ -26,13 +26,16 @@ SHARE = """connect exit-status exit-status-signal banner stderr-data stderr-afte
 proxy-connect envpass allow-deny-users keygen-comment keygen-knownhosts dhgex
 sftp sftp-badcmds sftp-glob keygen-sshfp""".split()
 DUE = [*SHARE, *"krl sshsig transfer rekey kextype try-ciphers integrity login-timeout keytype scp scp3 scp-uri sftp-cmds sftp-batch sftp-perm sftp-uri".split(),
-       *"cert-file cert-hostkey cert-userkey limit-keytype".split()]
+       *"cert-file cert-hostkey cert-userkey limit-keytype keyscan agent-pkcs11".split()]
 # (old text, new text), once in that script: what OpenSSH has changed since the 9.2 that the package is of (10.3: a certificate without
 # principals is one for nobody), and what our sshd does not do (host keys on authenticators, unless an agent holds them).
 EDITS = {
     "cert-hostkey": [('"empty principals"\tsuccess "-h"', '"empty principals"\tfailure "-h"'), ('success "-h -V-1w:+2w"', 'success "-h -n $HOSTS -V-1w:+2w"'),
                      ('PLAIN_TYPES=`echo "$SSH_KEYTYPES" |', 'PLAIN_TYPES=`echo "$SSH_KEYTYPES" | grep -v ^sk- |')],
     "cert-userkey": [('"empty principals"\tsuccess "" authorized_keys', '"empty principals"\tfailure "" authorized_keys')],
+    # 24 connections without a login from one address: since 9.8 sshd shuts it out, and the suite of that version says so
+    "keyscan": [('echo "HostKeyAlgorithms $algs" >>', 'printf "HostKeyAlgorithms $algs\\nPerSourcePenalties no\\n" >>'),
+                ("for t in $SSH_KEYTYPES; do", "for t in `echo $SSH_KEYTYPES | tr ' ' '\\n' | grep -v ^sk-`; do")],
     "keytype": [('htypes="$ut"', 'case $ut in *sk) htypes=ed25519-512 ;; *) htypes="$ut" ;; esac')],
 }
 
