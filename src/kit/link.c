@@ -27,11 +27,6 @@ struct sftp_client *link_client(struct link *l)
     return l->client;
 }
 
-const struct sftp_limits *link_limits(const struct link *l)
-{
-    return &l->limits;
-}
-
 /* ---- bytes out ---- */
 
 bool link_can_ask(const struct link *l)
@@ -228,6 +223,28 @@ static enum err answer_wait(struct link *l, struct sftp_answer *out)
     }
 }
 
+#define LIMITS_TAG 1        /* of the one request that nobody waits for at once; all others have 0 */
+
+/* The answer to the one call under way. That to the request for limits comes before it. */
+static enum err call_wait(struct link *l, struct sftp_answer *out)
+{
+    for (;;) {
+        TRY(answer_wait(l, out));
+        if (out->tag != LIMITS_TAG || !l->limits_asked_us) return ERR_NONE;
+        l->rtt_us = link_now_us() - l->limits_asked_us;
+        l->limits_asked_us = 0;
+        if (out->result.kind == SFTP_LIMITS) l->limits = out->result.limits;
+        if (sftp_client_asked(l->client) == 0) return ERR_NONE;
+    }
+}
+
+const struct sftp_limits *link_limits(struct link *l)
+{
+    struct sftp_answer a;
+    if (l->limits_asked_us && call_wait(l, &a) != ERR_NONE) { /* the next call tells */ }
+    return &l->limits;
+}
+
 /* A DATA reply's bytes, into memory that the link keeps. */
 static enum err data_collect(struct link *l, struct bytes *data)
 {
@@ -276,7 +293,7 @@ enum err link_call(struct link *l, const struct sftp_op *op, struct bytes data, 
     if (op->verb == SFTP_VERB_WRITE) asked.length = data.n;
     TRY(sftp_client_ask(l->client, &asked, 0));
     if (op->verb == SFTP_VERB_WRITE) TRY(data_send(l, data));
-    TRY(answer_wait(l, &a));
+    TRY(call_wait(l, &a));
     if (a.result.kind == SFTP_DATA) TRY(data_collect(l, &a.result.data));
     *out = a.result;
     return ERR_NONE;
@@ -315,15 +332,12 @@ enum err link_realpath(struct link *l, const char *path, uint32_t *status, char 
 static enum err link_begin(struct link *l)
 {
     struct sftp_answer a;
-    struct sftp_result r;
     if (!(l->client = sftp_client_new())) return ERR_NOMEM;
     TRY(answer_wait(l, &a));
     if (!a.version) return ERR_PROTOCOL;
     if (!sftp_client_has(l->client, SFTP_VERB_LIMITS)) return ERR_NONE;
-    uint64_t before = link_now_us();
-    TRY(link_call(l, &(struct sftp_op){.verb = SFTP_VERB_LIMITS}, (struct bytes){0}, &r));
-    l->rtt_us = link_now_us() - before;
-    if (r.kind == SFTP_LIMITS) l->limits = r.limits;
+    TRY(sftp_client_ask(l->client, &(struct sftp_op){.verb = SFTP_VERB_LIMITS}, LIMITS_TAG));
+    l->limits_asked_us = link_now_us();
     return ERR_NONE;
 }
 

@@ -20,7 +20,8 @@ struct link {
     enum err err;                       /* sticky */
     struct sftp_client *client;
     struct sftp_limits limits;
-    uint64_t rtt_us;                    /* of the request for limits, when there was one */
+    uint64_t limits_asked_us;           /* the request for limits is under way since then; 0: it is not */
+    uint64_t rtt_us;                    /* of that request, when there was one */
 
     uint8_t *gather;                    /* bytes that leave before the client's own output */
     size_t head, tail;

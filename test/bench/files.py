@@ -186,10 +186,10 @@ class Files:
         return [kb * 1024 / 1e6 for kb in found]
 
     def long_line(self):
-        size = (64 if self.quick else 256) << 20
+        size, name = ((64 << 20, "64 MB") if self.quick else (512 << 20, "512 MB"))
         count = 100 if self.quick else 1000
-        wanted = {name: self.wanted([(f"sftp {way}{name}", way) for way in (GET, PUT)])
-                  for name in (" of one file at 100 ms delay", f" -r, {count:,} files of 1 KB at 100 ms delay")}
+        wanted = {row: self.wanted([(f"sftp {way}{row}", way) for way in (GET, PUT)])
+                  for row in (f" of {name} at 100 ms delay", f" -r, {count:,} files of 1 KB at 100 ms delay")}
         files, trees = wanted.values()
         memory = self.bench.wanted("memory of the client, 100 ms") or self.bench.wanted("memory of the server, 100 ms")
         with self.delayed(self.bench.delay_ms) as lines:

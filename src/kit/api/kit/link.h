@@ -7,7 +7,8 @@
 
 struct link;
 
-/* Takes over neither descriptor; both must be non-blocking. Says INIT, waits for VERSION and asks for the limits. ERR_PEER_GONE: the other end closed
+/* Takes over neither descriptor; both must be non-blocking. Says INIT, waits for VERSION and asks for the limits, whose answer comes
+ * before that to the first call. ERR_PEER_GONE: the other end closed
  * first (ssh has said why); ERR_PROTOCOL and the like: that is no SFTP server; ERR_NOMEM; ERR_SYSTEM. */
 MUST_USE enum err link_open(int fd_in, int fd_out, struct link **out);
 void link_free(struct link *l);
@@ -41,7 +42,8 @@ MUST_USE enum err link_glob(struct link *l, const char *pattern, bool nomatch_is
 void link_glob_done(struct link_glob *g);
 
 struct sftp_client *link_client(struct link *l);
-const struct sftp_limits *link_limits(const struct link *l);   /* zeros where unknown */
+/* Waits for them where they have not come yet. Zeros where unknown, or where the link has failed. */
+const struct sftp_limits *link_limits(struct link *l);
 
 /* A status in OpenSSH's words ("No such file or directory"). */
 const char *link_status_text(uint32_t status);
