@@ -65,7 +65,7 @@ class Keys:
         os.chmod(path, 0o600)
         line = self.ours("-y", "-P", passphrase, "-f", path).decode().rstrip("\n")
         same(line, self.public(kind) + (f" {comment}" if comment else ""), f"-y of {path}")
-        if passphrase:
+        if passphrase and kind == "ecdsa256":       # once a form: KDFs take their time
             self.ours("-y", "-P", "wrong", "-f", path, status=255)
 
     def check_openssh(self, kind, path, passphrase=""):

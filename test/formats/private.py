@@ -25,7 +25,7 @@ def some(*lists):
 
 
 def ppk_to_putty(keys):
-    for kind, passphrase in itertools.product(KINDS, ["", PASSPHRASE]):
+    for kind, passphrase in some(KINDS, [PASSPHRASE, ""]):
         path, out = keys.copy(kind, "-m", "PPK", passphrase=passphrase), keys.fresh()
         with open(path, "rb") as f:
             same(f.readline(), b"PuTTY-User-Key-File-3: " + keys.public(kind).split()[0].encode() + b"\n", "first line")
@@ -89,7 +89,7 @@ def dropbear(keys):
 
 
 def pkcs8_to_others(keys):
-    for kind, passphrase in itertools.product(KINDS, ["", PASSPHRASE]):
+    for kind, passphrase in some(KINDS, ["", PASSPHRASE]):
         path = keys.copy(kind, "-m", "PKCS8", passphrase=passphrase)
         keys.openssl("pkey", "-check", "-noout", "-in", path, "-passin", f"pass:{passphrase}")
         keys.check_asyncssh(kind, path, passphrase or None)
