@@ -32,7 +32,7 @@ class Agent:
     def __init__(self, place, program, *args, name="agent", env=None):
         self.place = place
         self.sock = place.path(f"{name}.sock")
-        self.process = place.start([program, "-D", "-a", self.sock, *args], name, env=env)
+        self.process = place.start([program, "-D", "-a", self.sock, *args], name, env=env or place.env)
         wait_for("socket of the agent", lambda: os.path.exists(self.sock) and listening(self.sock))
 
     def env(self, **more):
