@@ -47,6 +47,11 @@ bool seed_cert(unsigned i, struct wr *out);
 /* sk.c */
 void fuzz_sk(struct bytes in);
 bool seed_sk(unsigned i, struct wr *out);
+/* lists.c */
+void fuzz_krl(struct bytes in);
+void fuzz_sshsig(struct bytes in);
+void fuzz_allowed_signers(struct bytes in);
+bool seed_krl(unsigned i, struct wr *out);
 /* priv.c */
 void fuzz_priv_warden(struct bytes in);
 void fuzz_priv_client(struct bytes in);
