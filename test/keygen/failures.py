@@ -21,8 +21,8 @@ SAMPLE = 40
 class Walk:
     """One job: what it starts from, the command, and what makes its outcome whole."""
 
-    def __init__(self, place, name, args, prepare, check):
-        self.place, self.name, self.args, self.prepare, self.check = place, name, args, prepare, check
+    def __init__(self, place, name, args, prepare, check, stdin=b""):
+        self.place, self.name, self.args, self.prepare, self.check, self.stdin = place, name, args, prepare, check, stdin
         self.folder = place.path(name.replace(" ", "-"))
 
     def run(self, **fail):
@@ -33,7 +33,7 @@ class Walk:
         before = files(self.folder)
         log = self.place.path("log")
         env = dict(self.place.env, LD_PRELOAD=MODULE, FAIL_LOG=log, **{f"FAIL_{k.upper()}": str(v) for k, v in fail.items()})
-        done = self.place.run([programs.ours("ssh-keygen"), *self.args], cwd=self.folder, env=env)
+        done = self.place.run([programs.ours("ssh-keygen"), *self.args], self.stdin, cwd=self.folder, env=env)
         return done, before, os.path.getsize(log)
 
     def walk(self, kind, error):
@@ -175,6 +175,47 @@ def hosts_case(place, name, args, done_text):
         if after["kh"] != text and after.get("kh.old") != text:
             raise AssertionError(f"{where}: the old content is lost")
     return Walk(place, name, [*args, "-f", "kh"], prepare, check)
+
+
+def list_case(place):
+    """A revocation list that is added to: the keys it had stay revoked whatever happens."""
+    def revoked(folder, names):
+        done = place.run([programs.foreign("ssh-keygen"), "-Q", "-f", f"{folder}/list", *names], cwd=folder)
+        return [line.endswith(b"REVOKED") for line in done.stdout.splitlines()]
+
+    made = place.path("made-list")
+    os.mkdir(made)
+    for name in "old", "new":
+        place.run([programs.foreign("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", f"{made}/{name}"], check=True)
+    place.run([programs.foreign("ssh-keygen"), "-kqf", f"{made}/list", f"{made}/old.pub"], check=True)
+
+    def prepare(folder):
+        shutil.copy2(f"{made}/list", f"{folder}/list")
+
+    def check(where, folder, before, after, status):
+        same(sorted(after), ["list"], f"{where}: files")
+        now = revoked(folder, [f"{made}/old.pub", f"{made}/new.pub"])
+        if now != [True, True] and (after["list"] != before["list"] or status == 0):
+            raise AssertionError(f"{where}: {now}, the list changed: {after['list'] != before['list']}")
+    return Walk(place, "revoke", ["-kq", "-u", "-f", "list", f"{made}/new.pub"], prepare, check)
+
+
+def sign_case(place):
+    """A signature where there was an older one."""
+    def prepare(folder):
+        with open(f"{folder}/data", "wb") as f:
+            f.write(b"some data")
+        with open(f"{folder}/data.sig", "wb") as f:
+            f.write(b"an older one")
+
+    key = place.key("ed25519", "signer")
+
+    def check(where, folder, before, after, status):
+        same(sorted(after), ["data", "data.sig"], f"{where}: files")
+        done = place.run([programs.foreign("ssh-keygen"), "-Y", "check-novalidate", "-n", "file", "-s", f"{folder}/data.sig"], b"some data")
+        if done.returncode != 0 and (after["data.sig"] != before["data.sig"] or status == 0):
+            raise AssertionError(f"{where}: the signature is {after['data.sig']!r}")
+    return Walk(place, "sign", ["-q", "-Y", "sign", "-f", key, "-n", "file", "data"], prepare, check, stdin=b"y\n")
 
 
 def main():
