@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define CHILD_STACK 65536
-#define KEEP_MAX 16
+#define KEEP_MAX 64      /* 32 host keys and certificates beside a program's lines */
 
 struct call {
     int (*fn)(void *arg);

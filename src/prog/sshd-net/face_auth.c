@@ -3,6 +3,7 @@
 
 #include "base/rd.h"
 #include "base/text.h"
+#include "key/key.h"
 
 #include <unistd.h>
 
@@ -140,12 +141,22 @@ void face_auth_say(struct face *f, const struct say_auth *say)
 
 /* ---- host key rotation (draft-miller-sshm-hostkey-update) ---- */
 
+/* Certificates are not announced: who knows their authority needs none. */
+static bool is_cert(const struct conn_hostkey *k)
+{
+    struct bytes first = {0};
+    size_t pos = 0;
+    const struct sig_alg *alg = names_next(k->algs, &pos, &first) ? sig_alg_find(first) : NULL;
+    return alg && sig_alg_is_cert(alg);
+}
+
 void face_hostkeys_announce(struct face *f)
 {
     const struct conn_setup *s = &f->setup->conn;
     struct wr body CLEANUP(wr_clear) = wr_heap(FACE_CONF_MAX);
     if (!conn_facts(f->conn)->peer_is_openssh) return;
-    for (size_t i = 0; i < s->hostkey_count; i++) wr_string(&body, s->hostkeys[i].blob);
+    for (size_t i = 0; i < s->hostkey_count; i++)
+        if (!is_cert(&s->hostkeys[i])) wr_string(&body, s->hostkeys[i].blob);
     const struct global_request g = {.type = GLOBAL_HOSTKEYS, .name = BYTES_LIT("hostkeys-00@openssh.com"), .body = wr_bytes(&body)};
     if (wr_done(&body) == ERR_NONE) (void)!conn_global(f->conn, &g, 0);
 }
@@ -155,6 +166,8 @@ static void prove_ask(struct face *f, uint32_t hostkey)
 {
     struct bytes algs = f->setup->conn.hostkeys[hostkey].algs, used = conn_facts(f->conn)->hostkey_alg, first = {0};
     size_t pos = 0;
+    const struct sig_alg *agreed = sig_alg_find(used);
+    if (agreed) used = bytes_str(sig_alg_plain(agreed)->name);     /* of a certificate: that of its key */
     struct ask_prove ask = {.type = ASK_PROVE, .hostkey = hostkey};
     (void)names_next(algs, &pos, &first);
     FIELD_SET(&ask, alg, names_has(algs, used) ? used : first);
@@ -169,7 +182,7 @@ void face_prove(struct face *f, const struct event *ev)
     while (r.n > 0 && r.err == ERR_NONE && n < FACE_HOSTKEYS_MAX) {
         struct bytes blob = rd_string(&r);
         uint32_t i = 0;
-        while (i < s->hostkey_count && !bytes_equal(blob, s->hostkeys[i].blob)) i++;
+        while (i < s->hostkey_count && (is_cert(&s->hostkeys[i]) || !bytes_equal(blob, s->hostkeys[i].blob))) i++;
         if (i == s->hostkey_count) break;
         wanted[n++] = i;
     }

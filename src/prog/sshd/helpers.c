@@ -2,10 +2,13 @@
 /* The listener's companions: the keys process and the nurseries. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,36 +29,90 @@ static struct {
     pid_t pid;
     int file[FACE_HOSTKEYS_MAX];        /* kept open, so that a new one can be started without asking the file system */
     char path[FACE_HOSTKEYS_MAX][256];
-    size_t count;
+    size_t count, plain;                /* all files; the first of them are keys, the others certificates */
+    const char *agent;                  /* HostKeyAgent's socket; NULL: none */
     uint64_t tried_us;                  /* when one was last started, or should have been */
 } keys = {.pid = 0};
 
+static void file_keep(const char *path, int fd)
+{
+    snprintf(keys.path[keys.count], sizeof keys.path[0], "%s", path);
+    keys.file[keys.count++] = fd;
+}
+
+static int file_open(const char *path)
+{
+    return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+}
+
+/* A key that only an agent has: its public half may lie beside where the private one would. */
+static int key_file_open(const char *path)
+{
+    char public[PATH_MAX];
+    int fd = file_open(path), n;
+    if (fd >= 0 || errno != ENOENT || !keys.agent) return fd;
+    n = snprintf(public, sizeof public, "%s.pub", path);
+    fd = n > 0 && (size_t)n < sizeof public ? file_open(public) : -1;
+    if (fd < 0) errno = ENOENT;
+    return fd;
+}
+
+static void cert_files_open(const struct sshd_conf *conf)
+{
+    for (size_t i = 0; i < conf->host_certificate.n && keys.count < FACE_HOSTKEYS_MAX; i++) {
+        int fd = file_open(conf->host_certificate.v[i]);
+        if (fd >= 0) file_keep(conf->host_certificate.v[i], fd);
+        else log_line(LOG_LEVEL_ERROR, "Could not load host certificate \"%s\": %s", conf->host_certificate.v[i], strerror(errno));
+    }
+}
+
 static void key_files_open(const struct sshd_conf *conf)
 {
+    const char *agent = conf->host_key_agent;
+    keys.agent = agent && strcmp(agent, "SSH_AUTH_SOCK") == 0 ? getenv("SSH_AUTH_SOCK") : agent;
     for (size_t i = 0; i < conf->host_key.n && keys.count < FACE_HOSTKEYS_MAX; i++) {
-        int fd = open(conf->host_key.v[i], O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        int fd = key_file_open(conf->host_key.v[i]);
         if (fd < 0) {
             if (conf->host_key_set || errno != ENOENT)
                 log_line(LOG_LEVEL_ERROR, "Unable to load host key \"%s\": %s", conf->host_key.v[i], strerror(errno));
             log_line(conf->host_key_set ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG1, "Unable to load host key: %s", conf->host_key.v[i]);
             continue;
         }
-        snprintf(keys.path[keys.count], sizeof keys.path[0], "%s", conf->host_key.v[i]);
-        keys.file[keys.count++] = fd;
+        file_keep(conf->host_key.v[i], fd);
     }
+    keys.plain = keys.count;
+    cert_files_open(conf);
+}
+
+/* An agent that says nothing must not hold up more than a few logins: the process that asks it gives up and is started anew. */
+static int agent_open(void)
+{
+    const struct timeval patience = {.tv_sec = 10};
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    if (!keys.agent) return -1;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool good = fd >= 0 && bytes_to_str(bytes_str(keys.agent), a.sun_path, sizeof a.sun_path) == ERR_NONE &&
+                setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0 &&
+                setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == 0 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0;
+    if (good) return fd;
+    log_line(LOG_LEVEL_ERROR, "Could not connect to agent \"%s\": %s", keys.agent, strerror(errno));
+    if (fd >= 0) close(fd);
+    return -1;
 }
 
 static enum err keys_spawn(struct server *s, int start)
 {
-    char uid[16], gid[16], count[16], rung[] = "0";
-    char *argv[] = {(char[]){"sshd-keys"}, uid, gid, rung, strdup(s->conf->host_key_algorithms), count, NULL}, *envp[] = {NULL};
-    int fds[KEYS_FD_FIRST_FILE + FACE_HOSTKEYS_MAX] = {-1, -1, -1, s->keys_line[1], start};
+    char uid[16], gid[16], count[16], plain[16], rung[] = "0";
+    char *argv[] = {(char[]){"sshd-keys"}, uid, gid, rung, strdup(s->conf->host_key_algorithms), plain, count, NULL}, *envp[] = {NULL};
+    int agent = agent_open();
+    int fds[KEYS_FD_FIRST_FILE + FACE_HOSTKEYS_MAX] = {-1, -1, -1, s->keys_line[1], start, agent};
     snprintf(uid, sizeof uid, "%u", (unsigned)s->jail_uid), snprintf(gid, sizeof gid, "%u", (unsigned)s->jail_gid);
-    snprintf(count, sizeof count, "%zu", keys.count);
+    snprintf(count, sizeof count, "%zu", keys.count), snprintf(plain, sizeof plain, "%zu", keys.plain);
     for (size_t i = 0; i < keys.count; i++) fds[KEYS_FD_FIRST_FILE + i] = keys.file[i];
     const struct spawn spawn = {.exe = s->exe_keys, .argv = argv, .envp = envp, .fds = fds, .fd_count = KEYS_FD_FIRST_FILE + keys.count};
     enum err e = argv[4] ? spawn_exec(&spawn, &keys.pid) : ERR_NOMEM;
     free(argv[4]);
+    if (agent >= 0) close(agent);
     return e;
 }
 
@@ -63,6 +120,10 @@ static bool hostkey_take(struct server *s, const struct keys_public *p)
 {
     struct hostkey *h = &s->hostkeys[s->hostkey_count];
     const char *path = p->index < keys.count ? keys.path[p->index] : "?";
+    if (p->index >= keys.plain && p->blob_n == 0) {
+        log_line(LOG_LEVEL_ERROR, "Could not load host certificate \"%s\": %.190s", path, p->text);
+        return false;
+    }
     if (p->blob_n == 0 || p->blob_n > sizeof p->blob || p->algs_n > sizeof p->algs) {
         log_line(LOG_LEVEL_ERROR, "Unable to load host key \"%s\": %.190s", path, p->text);
         log_line(LOG_LEVEL_ERROR, "Unable to load host key: %s", path);
@@ -72,12 +133,12 @@ static bool hostkey_take(struct server *s, const struct keys_public *p)
         log_line(LOG_LEVEL_DEBUG1, "host key %s: HostKeyAlgorithms has no algorithm for it", path);
         return false;
     }
-    h->blob = malloc(p->blob_n), h->blob_n = p->blob_n;
+    h->blob = malloc(p->blob_n), h->blob_n = p->blob_n, h->index = p->index;
     h->algs = strndup((const char *)p->algs, p->algs_n);
     if (!h->blob || !h->algs) return false;
     memcpy(h->blob, p->blob, p->blob_n);
     snprintf(h->path, sizeof h->path, "%s", path);
-    log_line(LOG_LEVEL_DEBUG1, "private host key #%u: %.190s", p->index, p->text);
+    log_line(LOG_LEVEL_DEBUG1, "%s #%u: %.190s", p->index < keys.plain ? "private host key" : "host certificate", p->index, p->text);
     s->hostkey_count++;
     return true;
 }
@@ -122,7 +183,7 @@ enum err keys_start(struct server *s)
     key_files_open(s->conf);
     if (keys.count == 0) return ERR_NOT_FOUND;
     TRY(keys_run(s, true));
-    return s->hostkey_count > 0 ? ERR_NONE : ERR_NOT_FOUND;
+    return s->hostkey_count > 0 && s->hostkeys[0].index < keys.plain ? ERR_NONE : ERR_NOT_FOUND;
 }
 
 void keys_restart(struct server *s)

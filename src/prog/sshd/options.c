@@ -71,7 +71,7 @@ static void option_take(struct options *o, int letter)
         if (o->dump_peer_count == COUNT_OF(o->dump_peers)) usage();
         o->dump_peers[o->dump_peer_count++] = optarg;
         return;
-    case 'u': case 'R': case 'Q': case 'b': case 'k': case 'r': return;     /* accepted as OpenSSH accepts them, without effect */
+    case 'u': case 'R': case 'b': case 'k': case 'r': return;     /* accepted as OpenSSH accepts them, without effect */
     default: usage();
     }
 }

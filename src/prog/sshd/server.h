@@ -29,7 +29,8 @@ void options_parse(int argc, char **argv, struct options *out);
 /* ---- what all wardens share ---- */
 
 struct hostkey {
-    char *blob, *algs;                  /* public */
+    char *blob, *algs;                  /* public; a certificate is one more, with the algorithms of certificates */
+    uint32_t index;                     /* the keys process's number for it */
     size_t blob_n;
     char path[256];
 };

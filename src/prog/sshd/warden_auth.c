@@ -41,7 +41,7 @@ static bool hostkey_can(const struct warden *w, uint32_t i, struct bytes alg)
 void warden_sign(struct warden *w, const struct ask_sign *ask)
 {
     struct bounded alg = FIELD(ask, alg), hash = FIELD(ask, hash);
-    struct keys_ask to = {.type = KEYS_SIGN_KEX, .hostkey = ask->hostkey};
+    struct keys_ask to = {.type = KEYS_SIGN_KEX};
     if (alg.err != ERR_NONE || hash.err != ERR_NONE || (hash.b.n != 32 && hash.b.n != 48 && hash.b.n != 64) || !hostkey_can(w, ask->hostkey, alg.b))
         warden_guilt(w, "SIGN", ERR_FORMAT);
     if (w->turns.stage == AT_SESSION && !warden_authenticated(w)) warden_guilt(w, "SIGN", ERR_STATE);
@@ -50,6 +50,7 @@ void warden_sign(struct warden *w, const struct ask_sign *ask)
         w->session_id_n = hash.b.n, w->hostkey = ask->hostkey;
         w->turns.stage = AT_AUTH;
     }
+    to.hostkey = w->server->hostkeys[ask->hostkey].index;
     FIELD_SET(&to, alg, alg.b);
     FIELD_SET(&to, data, hash.b);
     sign(w, SAY_SIGNED, &to);
@@ -58,8 +59,9 @@ void warden_sign(struct warden *w, const struct ask_sign *ask)
 void warden_prove(struct warden *w, const struct ask_prove *ask)
 {
     struct bounded alg = FIELD(ask, alg);
-    struct keys_ask to = {.type = KEYS_SIGN_PROVE, .hostkey = ask->hostkey};
+    struct keys_ask to = {.type = KEYS_SIGN_PROVE};
     if (alg.err != ERR_NONE || !hostkey_can(w, ask->hostkey, alg.b)) warden_guilt(w, "PROVE", ERR_FORMAT);
+    to.hostkey = w->server->hostkeys[ask->hostkey].index;
     FIELD_SET(&to, alg, alg.b);
     FIELD_SET(&to, data, bytes_of(w->session_id, w->session_id_n));
     sign(w, SAY_PROVED, &to);

@@ -16,7 +16,7 @@ MUST_USE enum err spawn_call(int (*fn)(void *arg), void *arg, pid_t *out);
 /* In a child: every signal to its default and unblocked. Async-signal-safe. */
 void spawn_signals_default(void);
 
-/* In a child: keep[i] becomes descriptor i, for i < n (a -1 becomes /dev/null); everything above is closed. n is at most 16. Needs no
+/* In a child: keep[i] becomes descriptor i, for i < n (a -1 becomes /dev/null); everything above is closed. n is at most 64. Needs no
  * memory. ERR_SYSTEM with errno. */
 MUST_USE enum err spawn_keep_fds(const int *keep, size_t n);
 

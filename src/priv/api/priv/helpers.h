@@ -15,8 +15,8 @@
 
 /* sshd-net: 0-2 /dev/null or the log, and */
 enum { NET_FD_CONTROL = 3, NET_FD_VERIFY = 4, NET_FD_CONF = 5, NET_FD_COUNT = 6 };
-/* sshd-keys: */
-enum { KEYS_FD_ASK = 3, KEYS_FD_START = 4, KEYS_FD_FIRST_FILE = 5 };
+/* sshd-keys: then host key files, then host certificates */
+enum { KEYS_FD_ASK = 3, KEYS_FD_START = 4, KEYS_FD_AGENT = 5, KEYS_FD_FIRST_FILE = 6 };
 
 /* ---- listener and nursery ---- */
 
@@ -79,7 +79,8 @@ enum keys_type { KEYS_SIGN_KEX, KEYS_SIGN_PROVE };
 struct keys_ask { uint32_t type, hostkey, alg_n, data_n; uint8_t alg[ASK_NAME_MAX], data[64]; };
 struct keys_say { uint32_t ok, sig_n; uint8_t sig[SIGNATURE_OUT]; };
 
-/* At start, for each file in order: the public half, or why not (blob_n 0); then one with index UINT32_MAX when the jail is on
+/* SIGN_KEX with a certificate's index signs with its key. */
+/* At start, for each file in order: the public half or certificate, or why not (blob_n 0); then one with index UINT32_MAX when the jail is on
  * (blob_n 1) or failed (0). */
 struct keys_public {
     uint32_t index, blob_n, algs_n, bits;
