@@ -40,6 +40,12 @@ def paths(tap, place):
         same(f"banner {place.folder}/here/banner" in shown[0], True, "the banner's place")
 
 
+def usage(tap, place):
+    with tap.case("sshd -Q: usage, and no daemon"):
+        done = place.run([programs.ours("sshd"), "-Q"])
+        same((done.returncode, b"usage: sshd" in done.stderr), (1, True), f"status, {done.stderr}")
+
+
 def fingerprints(tap, place):
     with tap.case("FingerprintHash md5 in the log"):
         server = start(place, "md5", "FingerprintHash md5")
@@ -122,7 +128,7 @@ def qos(tap, place):
 def main():
     tap = Tap()
     with Place() as place:
-        for part in paths, fingerprints, channel_timeouts, unused, rekeys, qos:
+        for part in paths, usage, fingerprints, channel_timeouts, unused, rekeys, qos:
             part(tap, place)
     tap.end()
 
