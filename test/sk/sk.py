@@ -245,7 +245,7 @@ def check_requirements(tap, place):
     rows = [("", [], {"touch", "PIN"}), ("no-touch-required", [], set(made)), ("verify-required", [], {"PIN"}),
             ("verify-required,no-touch-required", [], {"PIN", "PIN-only"}), ("", ["PubkeyAuthOptions touch-required"], {"touch", "PIN"}),
             ("", ["PubkeyAuthOptions verify-required"], {"PIN"}), ("no-touch-required", ["PubkeyAuthOptions touch-required"], {"touch", "PIN"})]
-    for where in ("Debian's",):
+    for where in "ours", "Debian's":
         for option, config, want in rows:
             with tap.case(f"{where} sshd, line \"{option}\", {' '.join(config) or 'no PubkeyAuthOptions'}"):
                 server = serve(place, where, *config)
