@@ -43,7 +43,8 @@ class Dns:
         spoilt = [" ".join(w[:-1] + [w[-1][::-1]]) if "SSHFP" in (w := line.split())[3:4] and "RRSIG" not in line else line for line in text.splitlines()]
         place.write("bad.test.signed", "\n".join(spoilt) + "\n")
         config = place.write("server.conf", f"server:\n  interface: 127.0.0.1@{self.port}\n  chroot: \"\"\n  username: \"\"\n  directory: \"{place.folder}\"\n"
-                             f"  pidfile: \"\"\n  use-syslog: no\n  do-daemonize: no\n  module-config: \"iterator\"\n  local-zone: \"test.\" nodefault\nremote-control:\n  control-enable: no\n"
+                             f"  pidfile: \"\"\n  use-syslog: no\n  do-daemonize: no\n  module-config: \"iterator\"\n  local-zone: \"test.\" nodefault\n"
+                             "remote-control:\n  control-enable: no\n"
                              + "".join(f"auth-zone:\n  name: \"{zone}\"\n  zonefile: \"{path}\"\n  for-upstream: no\n" for zone, path in zones.items()))
         self.process = place.start([programs.foreign("unbound"), "-d", "-c", config], "unbound.log")
         place.wait_port(self.port, self.process, "unbound.log")
@@ -78,8 +79,8 @@ s.shutdown(socket.SHUT_WR)
 
     def argv(self, host, options, known):
         path = self.place.write("known", known)
-        return [programs.ours("ssh"), "-v", "-F", "none", "-o", f"UserKnownHostsFile={path}", "-o", "GlobalKnownHostsFile=none", "-o", "HostKeyAlgorithms=ssh-ed25519",
-                "-o", f"ProxyCommand=/usr/bin/python3 {self.relay}", *[a for o in options for a in ("-o", o)], "-i", self.place.key(), host, "echo in"]
+        return [programs.ours("ssh"), "-v", "-F", "none", "-o", f"UserKnownHostsFile={path}", "-o", "GlobalKnownHostsFile=none",
+                "-o", "HostKeyAlgorithms=ssh-ed25519", "-o", f"ProxyCommand=/usr/bin/python3 {self.relay}", *[a for o in options for a in ("-o", o)], "-i", self.place.key(), host, "echo in"]
 
     def run(self, host, *options, known="", conf=None):
         env = {**self.place.env, "NACRE_DNS_CONF": conf or self.dns.conf}
@@ -144,7 +145,8 @@ def helper(tap, b):
     shutil.copy(os.environ["NACRE_LIAR"], f"{folder}/ssh-dns")
     good = b.place.run([programs.ours("ssh-dns"), "match.good.test"], env={"NACRE_DNS_CONF": b.dns.conf}).stdout
     for what, text, status in (("the truth", good, 0), ("nothing", b"", 255), ("a part", good[:-1], 255), ("too much", good + b"\0", 255),
-                               ("a count that lies", good[:11] + b"\xff" + good[12:], 255), ("an unknown status", b"\0\0\0\5" + good[4:], 255), ("a flood", b"\0\0\0\4" + b"\0" * 200000, 255)):
+                               ("a count that lies", good[:11] + b"\xff" + good[12:], 255), ("an unknown status", b"\0\0\0\5" + good[4:], 255),
+                               ("a flood", b"\0\0\0\4" + b"\0" * 200000, 255)):
         with tap.case(f"a helper that says {what}"):
             same(lie(b, text, 0), status, "status")
     with tap.case("a helper that ends badly after the truth is not believed"):

@@ -85,8 +85,8 @@ class Bench:
         self.known = place.write("known", self.server.known_hosts(), 0o644)
 
     def add(self, key, *args):
-        subprocess.run([programs.foreign("ssh-add"), "-q", *args, key], check=True, env={**self.place.env, "SSH_AUTH_SOCK": self.real}, stdin=subprocess.DEVNULL,
-                       stderr=subprocess.DEVNULL)
+        subprocess.run([programs.foreign("ssh-add"), "-q", *args, key], check=True, env={**self.place.env, "SSH_AUTH_SOCK": self.real},
+                       stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def argv(self, program, *args):
         return [program, "-F", "none", "-p", str(self.server.port), "-o", f"UserKnownHostsFile={self.known}", "-o", "GlobalKnownHostsFile=none",

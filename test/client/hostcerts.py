@@ -15,6 +15,7 @@ from tap import Tap, same
 
 room.enter(as_self=True)
 
+LONG = bool(os.environ.get("NACRE_LONG"))       # else OpenSSH's is asked every third time only
 STRICT = "StrictHostKeyChecking=yes"
 CERT = "-cert-v01@openssh.com"
 
@@ -23,7 +24,7 @@ class Certs:
     def __init__(self, place):
         self.place = place
         self.ca, self.other = place.key("ed25519", "ca"), place.key("ed25519", "other-ca")
-        self.count = 0
+        self.count = self.turn = 0
 
     def sign(self, kind="ed25519", ca=None, *args, names="127.0.0.1", user=False):
         """A certificate of a server's key of its own; returns the path of the private half."""
@@ -48,14 +49,15 @@ class Certs:
         return done, self.place.read("known").decode()
 
     def both(self, server, known, *options, want=0, differ=False):
-        """Status of ours, whose host key algorithm and file are OpenSSH's too unless they are meant to `differ`."""
-        results = []
-        for program in programs.ours("ssh"), programs.foreign("ssh"):
+        """The result of ours, whose host key algorithm and file are OpenSSH's too unless they are meant to `differ`."""
+        results, self.turn = [], self.turn + 1
+        ask_theirs = not differ and (LONG or self.turn % 3 == 0)
+        for program in [programs.ours("ssh"), programs.foreign("ssh")][:1 + ask_theirs]:
             done, after = self.ssh(program, server, known, *options)
             alg = [line.split()[-1] for line in done.stderr.decode().splitlines() if "kex: host key algorithm" in line]
             results.append((done.returncode, alg if done.returncode == 0 else [], after))
         same(results[0][0], want, "status")
-        if not differ:
+        if ask_theirs:
             same(results[0], results[1], "ours and OpenSSH's")
         return results[0]
 

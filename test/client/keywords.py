@@ -81,7 +81,8 @@ def built(tap, b):
         known = b.place.write("known-by-command", b.server.known_hosts())
         said = b.place.path("said")
         command = b.place.write("command", f"#!/bin/sh\nfor a; do printf '<%s>' \"$a\"; done >>{said}\necho >>{said}\ncat {known}\n", 0o700)
-        base = ["-F", "none", "-p", str(b.server.port), "-i", b.place.key(), "-o", "UserKnownHostsFile=none", "-o", "GlobalKnownHostsFile=none", "-o", "StrictHostKeyChecking=yes"]
+        base = ["-F", "none", "-p", str(b.server.port), "-i", b.place.key(), "-o", "UserKnownHostsFile=none",
+                "-o", "GlobalKnownHostsFile=none", "-o", "StrictHostKeyChecking=yes"]
         results = []
         for program in programs.ours("ssh"), programs.foreign("ssh"):
             value = f"{command} %t %K %I %H %f %h %% \"a 'b' c\" ${{USER}}"

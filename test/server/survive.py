@@ -230,7 +230,8 @@ def check_start(tap, place):
         same((done.returncode, b"it is on an authenticator" in done.stderr), (0, True), f"status, stderr {done.stderr}")
     with tap.case("host keys that cannot be used do not change the numbers of those behind them"):
         other = place.key("ecdsa256", "host-ecdsa256")
-        for what, lines in {"a file that cannot be read": ["HostKey /nonexistent/key"], "one without an algorithm": [f"HostKey {other}", "HostKeyAlgorithms ssh-ed25519"],
+        for what, lines in {"a file that cannot be read": ["HostKey /nonexistent/key"],
+                            "one without an algorithm": [f"HostKey {other}", "HostKeyAlgorithms ssh-ed25519"],
                             "one on an authenticator": [f"HostKey {authenticator_key(place)}"]}.items():
             server = servers.sshd(place, sshd, lines, log="numbers.log")
             done = clients.ssh(place, programs.foreign("ssh"), server, "echo in")

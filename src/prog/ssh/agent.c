@@ -42,8 +42,10 @@ const char *agent_path(void)
 
 static const char *forward_path(void)
 {
-    const char *other = ui.conf->forward_agent_socket;
-    return other ? expand(other) : agent_path();
+    static const char *other;
+    if (!other && ui.conf->forward_agent_socket)
+        other = expand(ui.conf->forward_agent_socket);
+    return ui.conf->forward_agent_socket ? other : agent_path();
 }
 
 bool agent_forward_wanted(void)
