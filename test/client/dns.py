@@ -80,7 +80,8 @@ s.shutdown(socket.SHUT_WR)
     def argv(self, host, options, known):
         path = self.place.write("known", known)
         return [programs.ours("ssh"), "-v", "-F", "none", "-o", f"UserKnownHostsFile={path}", "-o", "GlobalKnownHostsFile=none",
-                "-o", "HostKeyAlgorithms=ssh-ed25519", "-o", f"ProxyCommand=/usr/bin/python3 {self.relay}", *[a for o in options for a in ("-o", o)], "-i", self.place.key(), host, "echo in"]
+                "-o", "HostKeyAlgorithms=ssh-ed25519", "-o", f"ProxyCommand=/usr/bin/python3 {self.relay}",
+                *[a for o in options for a in ("-o", o)], "-i", self.place.key(), host, "echo in"]
 
     def run(self, host, *options, known="", conf=None):
         env = {**self.place.env, "NACRE_DNS_CONF": conf or self.dns.conf}
