@@ -93,6 +93,9 @@ OTHERS = [
     Part("transfer-hostile", "clients that mean harm: chroot, handles, 1,000,000 opens, lengths, no answer read", "one case each", strict("transfer-hostile")),
     Part("transfer-race", "folders and links that change places while trees are copied, on either side", "200 rounds a case", strict("transfer-race")),
     Part("transfer-trees", "trees go up and come back as they were: 100,000 files in a folder, 5 GiB of hole", "one case each", strict("transfer-trees")),
+    Part("keyscan", "2,000 hosts at once and 300 silent ones; beside OpenSSH's, hostile servers", "{n} hosts", strict("keyscan"), r"\d+(?= of \d+ addresses)"),
+    Part("tools", "ssh-copy-id in three shells, each client with each server; keys on tokens, bad modules", "one case each",
+         strict("copy-id") + strict("pkcs11") + strict("pkcs11-logins")),
     Part("regress", "OpenSSH's own scripts on our programs", "all that are due", strict("regress")),
 ]
 SUITE = Part("suite", "all tests of the strict and the asan build, as `./dev test` runs them", "a fair share of each", [])

@@ -77,10 +77,12 @@ def check(tap, b, name, how):
         same((b.authorized(f"{b.place.home}/.other/a 'b' $c"), b.authorized()), (b.line, b.known), "files")
 
 
-def check_server(tap, b, name):
-    check(tap, b, name, [])
-    if os.path.exists(f"{b.env['PATH'].split(':', maxsplit=1)[0]}/sftp"):
-        check(tap, b, f"{name} -s", ["-s"])
+def combinations():
+    """(client, server, shell, ways of ssh-copy-id): all in --long, else each client, server and shell at least once."""
+    every = [("ours", "ours", shell, ([], ["-s"])) for shell in SHELLS] + [
+        (client, server, "dash", ([], ["-s"])) for client, server in (("Debian's", "ours"), ("ours", "Debian's"), ("Debian's", "Debian's"))]
+    share = [("ours", "ours", "dash", ([], ["-s"])), ("ours", "ours", "busybox", (["-s"],)), ("Debian's", "Debian's", "bash", ([],))]
+    return every if os.environ.get("NACRE_LONG") else share
 
 
 def check_words(tap, b):
@@ -131,16 +133,15 @@ def main():
         for server_name, program in {"ours": programs.ours("sshd"), "Debian's": programs.foreign("sshd")}.items():
             sftp = programs.ours("sftp-server") if server_name == "ours" else "/usr/lib/openssh/sftp-server"
             server = servers.sshd(place, program, [f"Subsystem sftp {sftp}"], user_keys=["ed25519"], log=f"{server_name}.log")
-            for clients_name, clients in {"ours": ours, "Debian's": None}.items():
-                shells = SHELLS if (server_name, clients_name) == ("ours", "ours") else ["dash"]
-                for shell in shells:
-                    name = f"{clients_name} client, {server_name} server, {shell}"
-                    try:
-                        bench = Bench(place, server, clients, shell)
-                    except Skip as why:
-                        tap.skip(name, why)
-                        continue
-                    check_server(tap, bench, name)
+            for clients_name, _, shell, ways in (row for row in combinations() if row[1] == server_name):
+                name = f"{clients_name} client, {server_name} server, {shell}"
+                try:
+                    bench = Bench(place, server, ours if clients_name == "ours" else None, shell)
+                except Skip as why:
+                    tap.skip(name, why)
+                    continue
+                for way in ways:
+                    check(tap, bench, " ".join([name, *way]), way)
             place.stop(server.process)
         server = servers.sshd(place, programs.ours("sshd"), user_keys=["ed25519"], log="words.log")
         check_words(tap, Bench(place, server, ours, "dash"))

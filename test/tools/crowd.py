@@ -101,7 +101,7 @@ def silent(c):
         pass
 
 
-HOSTILE = [garbage, endless_banner, endless_line, reset, old, steering, huge_packet, silent]
+HOSTILE = [garbage, endless_banner, endless_line, drip, reset, old, steering, huge_packet, silent]
 
 
 def hostile(how):

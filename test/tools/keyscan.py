@@ -16,6 +16,10 @@ from tap import Skip, Tap, same, wait_for  # noqa: E402
 
 KINDS = {"ed25519": "ssh-ed25519", "rsa": "ssh-rsa", "ecdsa": "ecdsa-sha2-nistp256"}
 PATIENT = ["-T", "60"]
+LONG = bool(os.environ.get("NACRE_LONG"))
+# ranges of addresses, and how many there are
+CROWD = (["127.1.0.0/22", "127.1.4.0/23", "127.1.6.0/24", "127.1.7.0/25", "127.1.8.0/26", "127.1.9.0/28"], 2000) if LONG else (["127.1.0.0/24"], 256)
+SILENT = ["127.9.0.0/25", "127.9.1.0/25", "127.9.2.0/27", "127.9.3.0/29", "127.9.4.0/30"]
 
 
 def enter_network():
@@ -95,14 +99,13 @@ def check_beside(tap, place, port):
 
 def check_crowd(tap, place, server):
     own = os.environ["NACRE_NETWORK"] == "own"
-    with tap.case("2,000 addresses, and 300 silent ones that delay none"):
+    ranges, expected = CROWD
+    with tap.case(f"{expected} of {expected} addresses, and 300 silent ones that delay none"):
         if not own:
             raise Skip("no network namespace")
         many = crowd.Crowd(server.port)
-        process = place.start([programs.ours("ssh-keyscan"), *PATIENT, "-p", str(many.port), "-t", "ed25519", "127.9.0.0/25", "127.9.1.0/25", "127.9.2.0/27",
-                               "127.9.3.0/29", "127.9.4.0/30", "127.1.0.0/22", "127.1.4.0/23", "127.1.6.0/24", "127.1.7.0/25", "127.1.8.0/26", "127.1.9.0/29"],
-                              "crowd.log", stdout=open(place.path("crowd.out"), "wb"))
-        expected = 1024 + 512 + 256 + 128 + 64 + 8
+        with open(place.path("crowd.out"), "wb") as out:
+            process = place.start([programs.ours("ssh-keyscan"), *PATIENT, "-p", str(many.port), "-t", "ed25519", *SILENT, *ranges], "crowd.log", stdout=out)
         wait_for("keys of all that answer", lambda: place.read("crowd.out").count(b"\n") >= expected)
         same(process.poll(), None, "the scan's end while the silent ones may still speak")
         lines = place.read("crowd.out").decode().splitlines()
@@ -115,18 +118,18 @@ def check_crowd(tap, place, server):
             raise Skip("no network namespace")
         many = crowd.Crowd(server.port)
         limited = ["sh", "-c", 'ulimit -n 80 && exec "$@"', "sh", programs.ours("ssh-keyscan")]
-        done = place.run([*limited, *PATIENT, "-p", str(many.port), "-t", "ed25519", "127.1.0.0/24"])
-        same((done.returncode, len(done.stdout.splitlines())), (0, 256), "status, lines")
+        done = place.run([*limited, *PATIENT, "-p", str(many.port), "-t", "ed25519", "127.1.0.0/26"])
+        same((done.returncode, len(done.stdout.splitlines())), (0, 64), "status, lines")
 
 
 def check_hostile(tap, place, server):
-    for how in crowd.HOSTILE:
-        with tap.case(f"a hostile server: {how.__name__}"):
-            status, lines, err = scan(place, "-T", "2", "-t", "ed25519", "-p", str(crowd.hostile(how)), "127.0.0.1")
-            same((status, lines), (1, []), "status, lines")
+    running = {how.__name__: place.start([programs.ours("ssh-keyscan"), "-T", "1", "-t", "ed25519", "-p", str(crowd.hostile(how)), "127.0.0.1"],
+                                         f"{how.__name__}.log", stdout=subprocess.PIPE) for how in crowd.HOSTILE}
+    for name, process in running.items():
+        with tap.case(f"a hostile server: {name}"):
+            out, err = process.communicate(timeout=120)[0], place.read(f"{name}.log").decode()
+            same((process.returncode, out), (1, b""), "status, lines")
             same(bool(re.search(r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f]", err)), False, f"control characters in {err!r}")
-    with tap.case("one that drips is given up, too"):
-        same(scan(place, "-T", "1", "-t", "ed25519", "-p", str(crowd.hostile(crowd.drip)), "127.0.0.1")[:2], (1, []), "status, lines")
     with tap.case("a key that the host cannot sign with is not printed"):
         liar = place.start([sys.executable, f"{HERE}/liar.py", place.key("ed25519", "liar")], "liar.log", stdout=subprocess.PIPE)
         port = int(liar.stdout.readline())
