@@ -26,7 +26,8 @@ SHARE = """connect exit-status exit-status-signal banner stderr-data stderr-afte
 proxy-connect envpass allow-deny-users keygen-comment keygen-knownhosts dhgex
 sftp sftp-badcmds sftp-glob keygen-sshfp""".split()
 DUE = [*SHARE, *"transfer rekey kextype try-ciphers integrity login-timeout keytype scp scp3 scp-uri sftp-cmds sftp-batch sftp-perm sftp-uri".split(),
-       *"krl sshsig cert-file cert-hostkey cert-userkey limit-keytype keyscan agent-pkcs11".split()]
+       *"krl sshsig cert-file cert-hostkey cert-userkey limit-keytype keyscan agent-pkcs11".split(),
+       *"agent-getpeereid agent-timeout agent-ptrace agent-subprocess".split()]
 # (old text, new text), once in that script: what OpenSSH has changed since the 9.2 that the package is of (10.3: a certificate without
 # principals is one for nobody), and what our sshd does not do (host keys on authenticators, unless an agent holds them).
 EDITS = {

@@ -6,7 +6,13 @@ import socket
 import struct
 
 import programs
-from tap import wait_for
+from tap import Skip, wait_for
+
+try:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+except ImportError:
+    Ed25519PrivateKey = None
 
 FAILURE, SUCCESS, ANSWER, SIGNED, EXTENSION_FAILURE, RESPONSE = 5, 6, 12, 14, 28, 29
 
@@ -24,6 +30,35 @@ def strings(b):
         found.append(b[4:4 + n])
         b = b[4 + n:]
     return found
+
+
+class Key:
+    """An ed25519 key of the test's own: a user's, or a host's that proves sessions."""
+
+    def __init__(self):
+        if not Ed25519PrivateKey:
+            raise Skip("python3-cryptography is not installed")
+        self.key = Ed25519PrivateKey.generate()
+        self.public = self.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self.blob = string("ssh-ed25519") + string(self.public)
+
+    def sign(self, data):
+        return string("ssh-ed25519") + string(self.key.sign(data))
+
+    def private(self):
+        seed = self.key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+        return string("ssh-ed25519") + string(self.public) + string(seed + self.public)
+
+
+def login(session, user, blob, host=None):
+    """What a login signs (RFC 4252 7), bound to a host key or not."""
+    text = string(session) + b"\x32" + string(user) + string("ssh-connection")
+    text += string("publickey-hostbound-v00@openssh.com" if host else "publickey") + b"\1" + strings_first(blob) + string(blob)
+    return text + (string(host.blob) if host else b"")
+
+
+def strings_first(blob):
+    return blob[:4 + struct.unpack(">I", blob[:4])[0]]
 
 
 class Agent:
@@ -101,6 +136,11 @@ class Link:
         """The signature blob, or None where the agent refuses."""
         kind, body = self.ask(13, string(blob) + string(data) + struct.pack(">I", flags))
         return strings(body)[0] if kind == SIGNED else None
+
+    def bind(self, host, session, forwarding, signer=None):
+        """session-bind@openssh.com; the type of the answer."""
+        proof = string(host.blob) + string(session) + string((signer or host).sign(session)) + bytes([forwarding])
+        return self.extension("session-bind@openssh.com", proof)[0]
 
     def extension(self, name, body=b""):
         return self.ask(27, string(name) + body)

@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
 """ssh-agent as a program: where it listens, how it is started, found again and ended, what a person is asked, what clients may do to it."""
+import base64
 import contextlib
+import hashlib
 import os
 import re
 import signal
@@ -13,7 +15,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import programs
-from agents import EXTENSION_FAILURE, FAILURE, SUCCESS, Agent, listening, shell_lines, string
+from agents import EXTENSION_FAILURE, FAILURE, SUCCESS, Agent, Key, login, shell_lines, string
 from place import Place
 from tap import Tap, same, wait_for
 
@@ -237,6 +239,21 @@ def confirms(tap, place):
         same("on this machine that named no host.\nFor: data of an unknown kind\n" in said, True, said)
         sshsig = b"SSHSIG" + string("git\x1b[2J") + string("") + string("sha512") + string(b"x" * 64)
         same('namespace "git\\033[2J"' in asks(link, sshsig, "exit 0", True), True, "the namespace")
+    with tap.case("the question names the way that session-bind proved, and whether the login is for its end"), agent.connect() as link:
+        near, far = Key(), Key()
+        place.write(".ssh/known_hosts", f"near.example,10.0.0.1 ssh-ed25519 {base64.b64encode(near.blob).decode()}\n")
+        same((link.bind(near, b"n" * 32, True), link.bind(far, b"f" * 32, False)), (SUCCESS, SUCCESS), "bind")
+        blob = link.list()[0][0]
+        said = asks(link, login(b"f" * 32, "root", blob, far), "exit 0", True)
+        print_ = base64.b64encode(hashlib.sha256(far.blob).digest()).decode().rstrip("=")
+        way = f'Way: this machine > near.example > a host not in known_hosts, key SHA256:{print_}\nFor: login as "root"\n'
+        same(way in said, True, said)
+        for text in login(b"n" * 32, "root", blob, far), login(b"f" * 32, "root", blob, near), login(b"f" * 32, "root", blob):
+            said = asks(link, text, "exit 1", False)
+            same('For: login as "root"; the host is NOT PROVED\n' in said, True, said)
+    with tap.case("the question says when a claim to act for a host was false"), agent.connect() as link:
+        same(link.bind(Key(), b"n" * 32, True, Key()), EXTENSION_FAILURE, "bind")
+        same("claimed to act for a host and could not prove it" in asks(link, b"x", "exit 1", False), True, "words")
     with tap.case("a client that goes takes its question with it; others are not held up"):
         place.write("answer", "sleep 1000")
         place.write("asked", "")
