@@ -65,7 +65,7 @@ enum err spawn_keep_fds(const int *keep, size_t n)
     if (n > KEEP_MAX) return ERR_USAGE;
     for (size_t i = 0; i < n; i++) {
         int fd = keep[i] < 0 ? open("/dev/null", O_RDWR | O_CLOEXEC) : keep[i];
-        high[i] = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, KEEP_MAX);
+        high[i] = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, (int)n);
         if (high[i] < 0) return ERR_SYSTEM;
         if (keep[i] < 0) close(fd);
     }

@@ -191,9 +191,12 @@ def principals_file(tap, place, ca):
         place.write(f"principals/{place.user}", text, mode)
 
     for name, text, cert, want in (("the name is there", "bob\nalice\n", "another", True), ("it is not", "bob\n", "another", False),
-                                   ("nor is the user's own name enough", "bob\n", "by-ed25519", False), ("comments and blanks", "# x\n\n  alice  # who\n", "another", True),
-                                   ("a name in a comment", "# alice\nbob # alice\n", "another", False), ("options that hold", 'from="127.0.0.1" alice\n', "another", True),
-                                   ("options that do not", 'from="10.1.1.1" alice\n', "another", False), ("options nobody knows", "nonsense alice\n", "another", False),
+                                   ("nor is the user's own name enough", "bob\n", "by-ed25519", False),
+                                   ("comments and blanks", "# x\n\n  alice  # who\n", "another", True),
+                                   ("a name in a comment", "# alice\nbob # alice\n", "another", False),
+                                   ("options that hold", 'from="127.0.0.1" alice\n', "another", True),
+                                   ("options that do not", 'from="10.1.1.1" alice\n', "another", False),
+                                   ("options nobody knows", "nonsense alice\n", "another", False),
                                    ("an empty file", "", "another", False), ("a longer name", "alicex\n", "another", False)):
         with tap.case(f"AuthorizedPrincipalsFile: {name}: {'in' if want else 'refused'}"):
             write(text)
@@ -224,7 +227,8 @@ def revoked(tap, place, ca, other):
     digest = place.run([keygen, "-l", "-f", place.path("numbered")], check=True).stdout.decode().split()[1]
     cert = place.read("numbered-cert.pub").decode().strip()
     for name, path, want in (
-            ("a list of nothing", krl("k-none"), True), ("its serial", krl("k-serial", "serial: 99"), False), ("other serials", krl("k-serials", "serial: 1-98"), True),
+            ("a list of nothing", krl("k-none"), True), ("its serial", krl("k-serial", "serial: 99"), False),
+            ("other serials", krl("k-serials", "serial: 1-98"), True),
             ("a range with it", krl("k-range", "serial: 1-100"), False), ("its id", krl("k-id", "id: number nine"), False),
             ("its serial, of another authority", krl("k-other", "serial: 99", ca_key=other.key), True),
             ("its key", krl("k-key", f"key: {public}"), False), ("its key's hash", krl("k-hash", f"hash: {digest}"), False),

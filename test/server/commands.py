@@ -70,7 +70,8 @@ def commands(tap, place):
         same(re.fullmatch(rf"127\.0\.0\.1 \d+ 127\.0\.0\.1 {server.port}", lines[6]) is not None, True, lines[6])
         same(lines[7:], ["%", "two words"], "the others")
     with tap.case("it runs as its user, with that user's groups and no others, and nothing else"):
-        program(f"rm -f {note}; {{ id -u; id -g; id -G; env | sort; ls /proc/self/fd | wc -l; ulimit -f; ulimit -c; }} >{note} 2>&1; chmod 666 {note}; echo '{public}'\n")
+        program(f"rm -f {note}; {{ id -u; id -g; id -G; env | sort; ls /proc/self/fd | wc -l; ulimit -f; ulimit -c; }} >{note} 2>&1\n"
+                f"chmod 666 {note}; echo '{public}'\n")
         same(login(place, server), b"in\n", "output")
         lines = told(place)
         same((lines[0], lines[1], sorted(lines[2].split())), (str(RUNNER_ID), str(RUNNER_ID), sorted([str(RUNNER_ID), str(GROUP_ID)])), "ids")
@@ -106,7 +107,8 @@ def misbehaving(tap, place):
     public = place.public(place.key())
     good = f"echo '{public}'\n"
     server = start(place, "LoginGraceTime 8", *keys_by("%u"))
-    for name, text, line in (("ends with 3 although it printed the key", good + "exit 3\n", "failed, status 3"), ("dies of a signal", good + "kill -9 $$\n", "exited on signal 9"),
+    for name, text, line in (("ends with 3 although it printed the key", good + "exit 3\n", "failed, status 3"),
+                             ("dies of a signal", good + "kill -9 $$\n", "exited on signal 9"),
                              ("prints nothing", "exit 0\n", None), ("prints no text", "head -c 300000 /dev/urandom\n", None),
                              ("prints one endless line", "head -c 90000000 /dev/zero | tr '\\0' x\n", "says too much|failed, status|exited on signal")):
         with tap.case(f"a program that {name}: refused"):

@@ -190,7 +190,8 @@ void keycommand_answer(const struct keys_question *q, struct key_options *option
     bool keys = q->source == KEYS_COMMAND;
     char why[PATH_MAX + 128];
     struct command c = {
-        .what = keys ? "AuthorizedKeysCommand" : "AuthorizedPrincipalsCommand", .text = keys ? q->conf->authorized_keys_command : q->conf->authorized_principals_command,
+        .what = keys ? "AuthorizedKeysCommand" : "AuthorizedPrincipalsCommand",
+        .text = keys ? q->conf->authorized_keys_command : q->conf->authorized_principals_command,
         .set = keys ? token_set_keys_command : token_set_principals_command};
     if (!keys && !q->cert) return;
     if (!arguments_make(&c, q, out)) return;

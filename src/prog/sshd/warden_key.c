@@ -239,7 +239,8 @@ static void cert_note(const struct judge_say *c, bool by_ca, struct asked_key *a
 {
     char id[1024];
     escape_str(bytes_of(c->key_id, c->key_id_n), id, sizeof id);
-    snprintf(a->cert, sizeof a->cert, by_ca ? "certificate ID \"%s\" (serial %llu) signed by %s CA %s via" : "certificate ID \"%s\" (serial %llu) signed by CA %s %s found at",
+    snprintf(a->cert, sizeof a->cert,
+             by_ca ? "certificate ID \"%s\" (serial %llu) signed by %s CA %s via" : "certificate ID \"%s\" (serial %llu) signed by CA %s %s found at",
              id, (unsigned long long)c->serial, c->ca_name, c->ca_fingerprint);
 }
 

@@ -149,7 +149,8 @@ enum say_auth_result { SAY_AUTH_NO, SAY_AUTH_YES, SAY_AUTH_PARTIAL, SAY_AUTH_PK_
 /* What the face needs to know of the settings after login. It only saves round trips: the warden enforces them. */
 struct policy {
     uint32_t client_alive_s, client_alive_max, max_sessions, unused_timeout_s;
-    uint32_t session_timeout_s, direct_timeout_s, forwarded_timeout_s, agent_timeout_s, global_timeout_s;    /* ChannelTimeout, 0: never; session: not begun yet */
+    /* ChannelTimeout, 0: never; session: not begun yet */
+    uint32_t session_timeout_s, direct_timeout_s, forwarded_timeout_s, agent_timeout_s, global_timeout_s;
     uint32_t tos_interactive, tos_bulk;             /* IPQoS; above 255: the system's */
     uint64_t rekey_bytes, rekey_s;
 };
