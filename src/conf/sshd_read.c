@@ -284,3 +284,8 @@ enum err sshd_rows_restore(struct bytes blob, const struct conf_world *w, struct
     *out = r;
     return ERR_NONE;
 }
+
+bool sshd_rows_match(const struct sshd_rows *r)
+{
+    return r->has_match;
+}

@@ -125,10 +125,22 @@ def qos(tap, place):
             same((want in w.sent_from_port, other in w.sent_from_port, 0x28 in w.sent_from_port), (True, False, False), f"seen: {w.sent_from_port}")
 
 
+def accepted(tap, place):
+    options = [f"Match User {place.user}", "PubkeyAcceptedAlgorithms rsa-sha2-512"]
+    with tap.case("PubkeyAcceptedAlgorithms of a Match block may allow what the global one does not"):
+        server = start(place, "accepted", "PubkeyAcceptedAlgorithms ssh-ed25519", match=options)
+        for key, status in ("rsa", 0), ("ed25519", 255):
+            same(clients.ssh(place, programs.ours("ssh"), server, "true", key=key).returncode, status, key)
+    with tap.case("PubkeyAcceptedAlgorithms without Match blocks: what is not accepted is not named"):
+        server = start(place, "narrow", "PubkeyAcceptedAlgorithms ssh-ed25519")
+        done = clients.ssh(place, programs.ours("ssh"), server, "true", key="rsa", args=["-v"])
+        same((done.returncode, b"no mutual signature algorithm" in done.stderr), (255, True), "status and reason")
+
+
 def main():
     tap = Tap()
     with Place() as place:
-        for part in paths, usage, fingerprints, channel_timeouts, unused, rekeys, qos:
+        for part in paths, usage, fingerprints, channel_timeouts, unused, rekeys, qos, accepted:
             part(tap, place)
     tap.end()
 

@@ -156,6 +156,9 @@ MUST_USE enum err sshd_rows_read(struct sshd_rows *r, const struct conf_world *w
 /* The same from memory; `name` stands in messages. */
 MUST_USE enum err sshd_rows_parse(struct sshd_rows *r, const struct conf_world *w, const char *name, struct bytes text);
 
+/* Is there a Match block, so that some connections may get other values than the global ones? */
+bool sshd_rows_match(const struct sshd_rows *r);
+
 /* One blob of plain text, and back. The blob is trusted (it comes from ourselves) but a damaged one gives an error. */
 void sshd_rows_write(const struct sshd_rows *r, struct wr *out);
 MUST_USE enum err sshd_rows_restore(struct bytes blob, const struct conf_world *w, struct sshd_rows **out);
