@@ -29,11 +29,14 @@ DUE = [*SHARE, *"transfer rekey kextype try-ciphers integrity login-timeout keyt
        *"krl sshsig cert-file cert-hostkey cert-userkey limit-keytype keyscan agent-pkcs11".split(),
        *"agent-getpeereid agent-timeout agent-ptrace agent-subprocess".split()]
 # (old text, new text), once in that script: what OpenSSH has changed since the 9.2 that the package is of (10.3: a certificate without
-# principals is one for nobody), and what our sshd does not do (host keys on authenticators, unless an agent holds them).
+# principals is one for nobody), and what our sshd does not do (host keys on authenticators, unless an agent holds them). Their -t for composite keys is not the
+# type's name without "ssh-".
 EDITS = {
     "cert-hostkey": [('"empty principals"\tsuccess "-h"', '"empty principals"\tfailure "-h"'), ('success "-h -V-1w:+2w"', 'success "-h -n $HOSTS -V-1w:+2w"'),
-                     ('PLAIN_TYPES=`echo "$SSH_KEYTYPES" |', 'PLAIN_TYPES=`echo "$SSH_KEYTYPES" | grep -v ^sk- |')],
-    "cert-userkey": [('"empty principals"\tsuccess "" authorized_keys', '"empty principals"\tfailure "" authorized_keys')],
+                     ('PLAIN_TYPES=`echo "$SSH_KEYTYPES" |', 'PLAIN_TYPES=`echo "$SSH_KEYTYPES" | grep -v ^sk- | sed s/@openssh.com// |')],
+    "cert-userkey": [('"empty principals"\tsuccess "" authorized_keys', '"empty principals"\tfailure "" authorized_keys'),
+                     ("sed 's/^ssh-dss/ssh-dsa/;s/^ssh-//'", "sed 's/^ssh-dss/ssh-dsa/;/mldsa/s/@.*//;s/^ssh-//'"),
+                     ('sk-ecdsa-*) n="sk-ecdsa" ;;', 'sk-ecdsa-*) n="sk-ecdsa" ;;\n\tmldsa44-*) n="ssh-mldsa44-ed25519" ;;')],
     # 24 connections without a login from one address: since 9.8 sshd shuts it out, and the suite of that version says so
     "keyscan": [('echo "HostKeyAlgorithms $algs" >>', 'printf "HostKeyAlgorithms $algs\\nPerSourcePenalties no\\n" >>'),
                 ("for t in $SSH_KEYTYPES; do", "for t in `echo $SSH_KEYTYPES | tr ' ' '\\n' | grep -v ^sk-`; do")],
