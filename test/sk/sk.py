@@ -14,7 +14,7 @@ import programs  # noqa: E402
 import room  # noqa: E402
 import servers  # noqa: E402
 from place import Place  # noqa: E402
-from tap import Tap, same  # noqa: E402
+from tap import Tap, same, wait_for  # noqa: E402
 
 KINDS = {"ed25519-sk": "sk-ssh-ed25519@openssh.com", "ecdsa-sk": "sk-ecdsa-sha2-nistp256@openssh.com"}
 PIN = "4321"
@@ -272,6 +272,27 @@ def check_pins(tap, place):
     place.stop(server.process)
 
 
+def check_agents(tap, place):
+    """A key in an agent, which asks the authenticator: each program with each."""
+    key = place.path("ed25519-sk-ours")
+    server = serve(place, "Debian's")
+    authorize(server, [place.public(key)])
+    public = place.write("in-agent.pub", place.public(key) + "\n")[:-4]
+    for holder, adder in itertools.product(("ours", "Debian's"), repeat=2):
+        with tap.case(f"{adder} ssh-add gives a key to {holder} agent, which signs by the provider"):
+            at = place.path(f"agent-{holder[:4]}-{adder[:4]}")
+            program = programs.ours if holder == "ours" else programs.foreign
+            agent = place.start([program("ssh-agent"), "-D", "-a", at, "-P", library()], "agent.log")
+            wait_for("the agent", lambda: os.path.exists(at) or agent.poll() is not None)
+            add = (programs.ours if adder == "ours" else programs.foreign)("ssh-add")
+            done = place.run([add, "-S", library(), key], env=place.env | {"SSH_AUTH_SOCK": at})
+            same(done.returncode, 0, f"ssh-add: {done.stderr}")
+            argv = clients.ssh_argv(place, programs.ours("ssh"), server, [f"IdentityAgent {at}", f"IdentityFile {public}"])
+            same(place.run([*argv, "127.0.0.1", "echo in"]).stdout, b"in\n", "login")
+            place.stop(agent)
+    place.stop(server.process)
+
+
 def main():
     room.enter(as_self=True)
     tap = Tap()
@@ -283,6 +304,7 @@ def main():
         check_trouble(tap, place)
         check_pins(tap, place)
         check_logins(tap, place)
+        check_agents(tap, place)
         check_requirements(tap, place)
     tap.end()
 
