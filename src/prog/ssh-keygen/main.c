@@ -20,10 +20,11 @@ enum { OPTION_AUDIT = 256 };     /* what is no letter */
 NORETURN void usage(void)
 {
     fputs("usage: ssh-keygen [-q] [-a rounds] [-b bits] [-C comment] [-f output_keyfile]\n"
-          "                  [-m format] [-N new_passphrase] [-t ecdsa | ed25519 | rsa]\n"
-          "                  [-Z cipher]\n"
+          "                  [-m format] [-N new_passphrase] [-O option]\n"
+          "                  [-t ecdsa | ecdsa-sk | ed25519 | ed25519-sk | mldsa44-ed25519 | rsa]\n"
+          "                  [-w provider] [-Z cipher]\n"
           "       ssh-keygen -p [-a rounds] [-f keyfile] [-m format] [-N new_passphrase]\n"
-          "                   [-P old_passphrase] [-Z cipher]\n"
+          "                   [-O option] [-P old_passphrase] [-Z cipher]\n"
           "       ssh-keygen -y [-f input_keyfile]\n"
           "       ssh-keygen -c [-a rounds] [-C comment] [-f keyfile] [-P passphrase]\n"
           "       ssh-keygen -i [-f input_keyfile] [-m key_format]\n"
@@ -35,6 +36,7 @@ NORETURN void usage(void)
           "       ssh-keygen -R hostname [-f known_hosts_file]\n"
           "       ssh-keygen -I certificate_identity -s ca_key [-hU] [-n principals]\n"
           "                  [-O option] [-V validity_interval] [-z serial_number] file ...\n"
+          "       ssh-keygen -K [-a rounds] [-w provider]\n"
           "       ssh-keygen -L [-f input_keyfile]\n"
           "       ssh-keygen -r hostname [-g] [-f input_keyfile] [-O hashalg=name]\n"
           "       ssh-keygen -M generate [-O option] output_file\n"
