@@ -27,7 +27,7 @@ proxy-connect envpass allow-deny-users keygen-comment keygen-knownhosts dhgex
 sftp sftp-badcmds sftp-glob keygen-sshfp t1 t3 t5""".split()
 DUE = [*SHARE, *"transfer rekey kextype try-ciphers integrity login-timeout keytype scp scp3 scp-uri sftp-cmds sftp-batch sftp-perm sftp-uri".split(),
        *"krl sshsig cert-file cert-hostkey cert-userkey limit-keytype keyscan agent-pkcs11".split(),
-       *"agent-getpeereid agent-timeout agent-ptrace agent-subprocess".split(),
+       *"agent-getpeereid agent-timeout agent-ptrace agent-subprocess keys-command principals-command hostkey-agent key-options".split(),
        *"keygen-change keygen-convert keygen-moduli t2 t4 t7 t9 t10 t11 t12".split()]      # t6 and t8 want DSA
 # (old text, new text), once in that script: what OpenSSH has changed since the 9.2 that the package is of (10.3: a certificate without
 # principals is one for nobody), and what our sshd does not do (host keys on authenticators, unless an agent holds them). Their -t for composite keys is not the
@@ -41,6 +41,7 @@ EDITS = {
     # 24 connections without a login from one address: since 9.8 sshd shuts it out, and the suite of that version says so
     "keyscan": [('echo "HostKeyAlgorithms $algs" >>', 'printf "HostKeyAlgorithms $algs\\nPerSourcePenalties no\\n" >>'),
                 ("for t in $SSH_KEYTYPES; do", "for t in `echo $SSH_KEYTYPES | tr ' ' '\\n' | grep -v ^sk-`; do")],
+    "hostkey-agent": [("grep 'cert-v01@openssh.com'`", "grep 'cert-v01@openssh.com' | grep -v -e webauthn -e mldsa`")],
     "keytype": [('htypes="$ut"', 'case $ut in *sk) htypes=ed25519-512 ;; *) htypes="$ut" ;; esac')],
 }
 

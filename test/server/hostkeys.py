@@ -51,6 +51,10 @@ def certificates(tap, place):
             same(b"Server host certificate: " in done.stderr, True, "the certificate was shown")
             place.stop(server.process)
     cert = certify(place, ca, place.key("ed25519", "host-ed25519"))
+    with tap.case("HostKeyAlgorithms that name nothing but certificates"):
+        server = start(place, f"HostCertificate {cert}", "HostKeyAlgorithms ssh-ed25519-cert-v01@openssh.com")
+        same(believing(place, server, trust).stdout, b"in\n", "output")
+        place.stop(server.process)
     with tap.case("who asks for the key itself is shown that"):
         server = start(place, f"HostCertificate {cert}")
         done = clients.ssh(place, programs.foreign("ssh"), server, "echo in", options=["LogLevel DEBUG1", "HostKeyAlgorithms ssh-ed25519"])

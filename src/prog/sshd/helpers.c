@@ -183,7 +183,7 @@ enum err keys_start(struct server *s)
     key_files_open(s->conf);
     if (keys.count == 0) return ERR_NOT_FOUND;
     TRY(keys_run(s, true));
-    return s->hostkey_count > 0 && s->hostkeys[0].index < keys.plain ? ERR_NONE : ERR_NOT_FOUND;
+    return s->hostkey_count > 0 ? ERR_NONE : ERR_NOT_FOUND;
 }
 
 void keys_restart(struct server *s)
