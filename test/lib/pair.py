@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Our program beside OpenSSH's of the same name, in one folder: what one does must be what the other does.
 
-SEED=n repeats a run; TIMES=n makes it n times as long (NACRE_LONG: 200 times).
+SEED=n repeats a run; TIMES=n makes it n times as long (NACRE_LONG: 400 times).
 """
 import base64
 import os
@@ -13,7 +13,7 @@ from tap import same
 
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
 RANDOM = random.Random(SEED)
-TIMES = int(os.environ.get("TIMES") or (200 if os.environ.get("NACRE_LONG") else 1))
+TIMES = int(os.environ.get("TIMES") or (400 if os.environ.get("NACRE_LONG") else 1))
 
 
 class Pair:

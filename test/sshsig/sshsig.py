@@ -232,8 +232,8 @@ def main():
                            "files, answers and words of signing are the same": lambda: signing_files(pair),
                            "a file of 256 MiB is not held in memory": lambda: long_files(pair),
                            "keys in an agent sign": lambda: agents(pair),
-                           f"{50 * TIMES} random signer files: the same verdicts, names and words": lambda: random_verdicts(pair, signers, 50 * TIMES),
-                           f"{50 * TIMES} broken signatures: the same verdicts": lambda: broken_signatures(pair, 50 * TIMES),
+                           f"{25 * TIMES} random signer files: the same verdicts, names and words": lambda: random_verdicts(pair, signers, 25 * TIMES),
+                           f"{25 * TIMES} broken signatures: the same verdicts": lambda: broken_signatures(pair, 25 * TIMES),
                            "RSA with SHA-1 is refused": lambda: algorithms(pair),
                            "wrong usage: the same statuses": lambda: wrong_usage(pair),
                            "FIFOs, folders, endless files and lines: one line": lambda: special_files(pair)}.items():
