@@ -159,7 +159,8 @@ def revoked(place):
     found = room.audit("-O", "krl=lines", ".")
     blamed = {at: flaws for at, (_, flaws, _) in found.items() if flaws}
     by_krl, by_line = ["revoked by ./krl"], ["revoked by lines"]
-    same(blamed, {"./bad": by_krl, "./bad.pub:1": by_krl, "./good-cert.pub:1": by_krl, "./listed": by_line, "./listed.pub:1": by_line, "./lines:1": by_line}, "revoked")
+    same(blamed, {"./bad": by_krl, "./bad.pub:1": by_krl, "./good-cert.pub:1": by_krl,
+                  "./listed": by_line, "./listed.pub:1": by_line, "./lines:1": by_line}, "revoked")
     with open(room.path("krl"), "r+b") as f:
         f.seek(60)
         f.write(b"\xff\xff\xff\xff")
@@ -201,7 +202,8 @@ def strange(place):
     same({at: flaws for at, (_, flaws, _) in found.items()}, {"./k": [], "./k.pub:1": [], "./link": [], "./cut": ["cannot be used: invalid format"],
                                                               "./evil\\033[2J.pub:1": []}, "what is shown")
     same("\x1b" in str(found), False, "an escape")
-    for name, words in (("fifo", "not a regular file"), ("zero", "not a regular file"), ("none", "No such file"), ("huge", "too large"), ("broken", "No such file")):
+    for name, words in (("fifo", "not a regular file"), ("zero", "not a regular file"), ("none", "No such file"),
+                        ("huge", "too large"), ("broken", "No such file")):
         done = room.run(name, status=255)
         if words not in done.stderr.decode() or done.stderr.count(b"\n") != 1:
             raise AssertionError(f"{name}: {done.stderr!r}")
