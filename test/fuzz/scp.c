@@ -61,7 +61,8 @@ void fuzz_glob(struct bytes in)
 {
     const uint8_t *end = in.n ? memchr(in.p, '\n', in.n) : NULL;
     if (!end || in.n > 4096) return;
-    char *pattern = strndup((const char *)in.p, (size_t)(end - in.p)), *name = strndup((const char *)end + 1, in.n - (size_t)(end - in.p) - 1);
+    size_t before = (size_t)(end - in.p);
+    char *pattern = strndup((const char *)in.p, before), *name = strndup((const char *)end + 1, in.n - before - 1);
     if (pattern && name && !strchr(pattern, '/') && !strchr(name, '/')) {
         size_t n = strlen(pattern), slashes = 0;
         bool hit = glob_part_match(bytes_str(name), pattern, n);
@@ -75,7 +76,8 @@ void fuzz_glob(struct bytes in)
 
 bool seed_glob(unsigned i, struct wr *out)
 {
-    static const char *const lines[] = {"*\n.a", "a*b*c\naxxbxxc", "[!a-c]?\ndx", "[]a]\n]", "\\*\n*", "[\n[", "[a-\\z]*\nm", ".*\n.x", "***a\naaab", "?\n\xc3\xa4"};
+    static const char *const lines[] = {"*\n.a", "a*b*c\naxxbxxc", "[!a-c]?\ndx", "[]a]\n]", "\\*\n*", "[\n[", "[a-\\z]*\nm", ".*\n.x", "***a\naaab",
+                                        "?\n\xc3\xa4"};
     if (i >= COUNT_OF(lines)) return false;
     wr_text(out, lines[i]);
     return true;
