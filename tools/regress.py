@@ -28,7 +28,8 @@ sftp sftp-badcmds sftp-glob keygen-sshfp t1 t3 t5""".split()
 DUE = [*SHARE, *"transfer rekey kextype try-ciphers integrity login-timeout keytype scp scp3 scp-uri sftp-cmds sftp-batch sftp-perm sftp-uri".split(),
        *"krl sshsig cert-file cert-hostkey cert-userkey limit-keytype keyscan agent-pkcs11".split(),
        *"agent agent-restrict agent-getpeereid agent-timeout agent-ptrace agent-subprocess keys-command principals-command hostkey-agent key-options".split(),
-       *"knownhosts knownhosts-command keygen-change keygen-convert keygen-moduli t2 t4 t7 t9 t10 t11 t12".split()]      # t6 and t8 want DSA
+       *"sftp-chroot hostkey-rotate knownhosts knownhosts-command".split(),
+       *"keygen-change keygen-convert keygen-moduli t2 t4 t7 t9 t10 t11 t12".split()]      # t6 and t8 want DSA
 # (old text, new text), once in that script: what OpenSSH has changed since the 9.2 that the package is of (10.3: a certificate without
 # principals is one for nobody), and what our sshd does not do (host keys on authenticators, unless an agent holds them). Their -t for composite keys is not the
 # type's name without "ssh-".
@@ -37,6 +38,7 @@ EDITS = {
     # composite keys are off by default, as DSA keys were, for which the script has such lines
     "agent": [('trace "simple connect via agent"', 'for f in ssh_proxy sshd_proxy; do echo "PubkeyAcceptedAlgorithms +ssh-mldsa44-ed25519@openssh.com,'
                'ssh-mldsa44-ed25519-cert-v01@openssh.com" >>$OBJ/$f; done\ntrace "simple connect via agent"')],
+    "hostkey-rotate": [('tid="hostkey rotate"\n', 'tid="hostkey rotate"\n' + PLAIN_HOSTS)],
     "knownhosts-command": [('tid="known hosts command "\n', 'tid="known hosts command "\n' + PLAIN_HOSTS)],
     "cert-hostkey": [('"empty principals"\tsuccess "-h"', '"empty principals"\tfailure "-h"'), ('success "-h -V-1w:+2w"', 'success "-h -n $HOSTS -V-1w:+2w"'),
                      ('PLAIN_TYPES=`echo "$SSH_KEYTYPES" |', 'PLAIN_TYPES=`echo "$SSH_KEYTYPES" | grep -v ^sk- | sed s/@openssh.com// |')],

@@ -20,7 +20,6 @@ enum { MATCH_HOST = 1, MATCH_ADDRESS = 2 };
 
 static struct {
     struct pubkey *key[KEYS_MAX];       /* the server's */
-    bool take[KEYS_MAX];                /* HostKeyAlgorithms wants it: else it is neither learned nor removed */
     unsigned seen[KEYS_MAX];            /* under which of our names known_hosts has it: MATCH_* */
     size_t n, fresh;
     struct pubkey *old[KEYS_MAX];       /* in known_hosts, no more the server's */
@@ -55,8 +54,8 @@ static bool wanted(const struct pubkey *key)
     return false;
 }
 
-/* Keys of kinds that we do not build, and certificates, are passed over; a key named twice ends it. OpenSSH forgets keys that its
- * HostKeyAlgorithms leaves out, and then removes their lines as no longer the server's; here such lines stay. */
+/* Certificates, keys of kinds that we do not build and those that HostKeyAlgorithms leaves out are passed over, and so, as OpenSSH has it, lines
+ * with them are no longer the server's. A key named twice ends it. */
 static enum err keys_take(struct bytes packed)
 {
     struct rd r = rd_init(packed);
@@ -73,8 +72,10 @@ static enum err keys_take(struct bytes packed)
             pubkey_free(key);
             return twice ? ERR_PROTOCOL : ERR_BUDGET;
         }
-        u.take[u.n] = wanted(key);
-        u.key[u.n++] = key;
+        if (wanted(key))
+            u.key[u.n++] = key;
+        else
+            pubkey_free(key);
     }
     return ERR_NONE;
 }
@@ -196,7 +197,7 @@ static bool file_rewrite(struct bytes text, bool first, struct wr *out)
     while (known_next(&walk, &q, &h)) {
         bool mine = h.err == ERR_NONE && (h.host || h.address) && h.line.marker == KNOWN_PLAIN;
         int i = mine ? key_of(&h.line) : -1;
-        if (i >= 0 && u.take[i] && !first)
+        if (!first)
             i = -1;             /* it moves to the first file */
         if (mine && i < 0) {
             changed = true;
@@ -209,7 +210,7 @@ static bool file_rewrite(struct bytes text, bool first, struct wr *out)
     }
     unsigned want = MATCH_HOST | (address() ? MATCH_ADDRESS : 0);
     for (size_t i = 0; first && i < u.n; i++)
-        if (u.take[i] && (have[i] & want) != want) {
+        if ((have[i] & want) != want) {
             names_write(out, have[i], u.key[i]);
             changed = true;
         }
@@ -234,10 +235,10 @@ static void file_update(const char *name, bool first)
         say(CONF_LOG_ERROR, "update of known hosts file %s failed: %s", name, strerror(errno));
 }
 
-/* New: known under none of our names, and wanted. */
+/* New: known under none of our names. */
 static bool is_fresh(size_t i)
 {
-    return u.take[i] && !u.seen[i];
+    return !u.seen[i];
 }
 
 static void show_key(const char *what, const struct pubkey *key)
