@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: ISC
 """TAP output: one line a case, a plan at the end, the reason of a failure as diagnostics."""
 import contextlib
+import signal
 import sys
 import time
 import traceback
 
+
+for number in signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM:    # what we start takes them as usual, under nohup(1), too
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 PATIENCE = 120      # seconds for what must happen; only something that never happens lasts longer, however busy the machine
 

@@ -48,7 +48,7 @@ class Field(Pair):
         with open(f"{self.top}/batch", "w", encoding="ascii") as f:
             f.write(f"{verb} file\n")
         with subprocess.Popen([sftp, "-D", f"{self.server} -d {self.remote}", "-b", f"{self.top}/batch", "-l", "8000", "-B", "32768", "-R", "4", *options],
-                              cwd=self.local, env=self.env, stdin=subprocess.DEVNULL) as p:
+                              cwd=self.local, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as p:
             wait_for("a part of the file", lambda: any(os.path.getsize(f"{folder}/{n}") > 100000 for n in os.listdir(folder)))
             p.send_signal(signal.SIGKILL)
         return target
