@@ -143,7 +143,7 @@ static void same_after_writing(struct krl *k)
     struct krl *read CLEANUP(krl_drop) = again(k);
     spec_text(k, &before);
     spec_text(read, &after);
-    assert_true(before.n == after.n && memcmp(before.p, after.p, before.n) == 0);
+    assert_true(bytes_equal(wr_bytes(&before), wr_bytes(&after)));
 }
 
 static void any_pattern_of_serials_survives(void **state)
