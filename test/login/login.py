@@ -398,6 +398,8 @@ def ask(port, text):
             if time.monotonic() > until:
                 raise
             time.sleep(0.02)
+        except OSError:         # connected, and cut off before we had said it all
+            return b""
 
 
 def local_forward(login):
