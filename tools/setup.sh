@@ -2,10 +2,6 @@
 # shellcheck shell=sh
 # Sourced by ./dev from the top of the checkout: packages and builds.
 
-# The suite builds the same files in several folders; with ccache (which Meson finds by itself) those with equal flags are compiled once.
-CCACHE_DIR="$PWD/build/ccache" CCACHE_NOHASHDIR=1
-export CCACHE_DIR CCACHE_NOHASHDIR
-
 # say TEXT: what we do, on stderr, so that the output of what we run stays its own.
 say() {
     echo "dev: $*" >&2
