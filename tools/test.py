@@ -25,7 +25,7 @@ def run_build(build, setup, tests, total):
     log = f"{where}/meson-logs/testlog-{setup}.json"
     if os.path.exists(log):
         os.unlink(log)
-    at_once = (os.cpu_count() or 2) + 1     # many tests wait for others most of their time
+    at_once = (os.cpu_count() or 2) + 2     # many tests wait for others most of their time
     command = ["meson", "test", "-C", where, "--no-rebuild", "--setup", setup, "--num-processes", str(at_once), *tests]
     subprocess.run(command, stdin=subprocess.DEVNULL, check=False)
     if not os.path.exists(log):
