@@ -37,14 +37,20 @@ def shell_argv(command, terminal):
     return ["script", "-qefc", command, "/dev/null"] if terminal else ["sh", "-c", command]
 
 
+async def carry(source, sink):
+    """All of a child's output. redirect() would do, but nothing tells when it is through, and to leave before is a fault inside asyncssh."""
+    while data := await source.read(65536):
+        sink.write(data)
+        await sink.drain()
+
+
 async def handle(process):
     """A session, to its end."""
     argv = shell_argv(process.command or "exec sh", process.term_type)
     child = await asyncio.create_subprocess_exec(*argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    await process.redirect(stdin=child.stdin, stdout=child.stdout, stderr=child.stderr)
-    status = await child.wait()
-    await process.stdout.drain()
-    process.exit(status)
+    await process.redirect(stdin=child.stdin)
+    await asyncio.gather(carry(child.stdout, process.stdout), carry(child.stderr, process.stderr))
+    process.exit(await child.wait())
 
 
 async def server(port, authorized, *host_keys):
