@@ -175,7 +175,8 @@ def open_files(s):
 
 def listing(s):
     os.utime(s.path("folder"), (WHEN, WHEN))
-    yield "listing", s.alike([(name, line[:10], sorted(a.items())) for name, line, a in s.wire.list(s.path("folder")) if name not in (b".", b"..")])
+    found = sorted(s.wire.list(s.path("folder")), key=lambda entry: entry[0])
+    yield "listing", [(name, line[:10], s.alike(a)) for name, line, a in found if name not in (b".", b"..")]
 
 
 GROUPS = {"by name": by_name, "open files": open_files, "changes": changes, "listing": listing}
