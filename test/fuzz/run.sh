@@ -7,10 +7,11 @@ cd "$(dirname "$0")/../.."
 target=${1:-}
 case ${NACRE_LONG:-0} in 0 | '') seconds=${2:-} ;; *) seconds=${2:-60} ;; esac
 
-# seconds_of TARGET: what logging in consists of gets more of a short run than what keys and files do.
+# seconds_of TARGET: what meets the network before anybody logged in, and the files a login reads, get more of a short run.
 seconds_of() {
     case $1 in
-    ident | packets | kex* | service | auth_* | channels | priv_* | face_conf | key_file | pubkey | known_hosts | authorized_keys | ssh*_config) echo "${seconds:-5}" ;;
+    ident | packets | kex* | service | auth_* | channels | priv_* | face_conf) echo "${seconds:-5}" ;;
+    key_file | pubkey | known_hosts | authorized_keys | ssh*_config) echo "${seconds:-5}" ;;
     *) echo "${seconds:-3}" ;;
     esac
 }
