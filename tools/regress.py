@@ -31,9 +31,8 @@ DUE = [*SHARE, *"transfer rekey kextype try-ciphers integrity login-timeout keyt
        *"sftp-chroot hostkey-rotate knownhosts knownhosts-command".split(),
        *"keygen-change keygen-convert keygen-moduli t2 t4 t7 t9 t10 t11 t12".split()]      # t6 and t8 want DSA
 # (old text, new text), once in that script: what OpenSSH has changed since the 9.2 that the package is of (10.3: a certificate without
-# principals is one for nobody), and what our sshd does not do (host keys on authenticators, unless an agent holds them). Their -t for composite keys is not the
-# type's name without "ssh-".
-PLAIN_HOSTS = 'SSH_HOSTKEY_TYPES=`echo "$SSH_HOSTKEY_TYPES" | grep -v "^sk-\\|mldsa"`\n'     # what our sshd shows by default
+# principals is one for nobody). Their -t for composite keys is not the type's name without "ssh-".
+PLAIN_HOSTS = 'SSH_HOSTKEY_TYPES=`echo "$SSH_HOSTKEY_TYPES" | grep -v mldsa`\n'     # what our sshd shows by default
 EDITS = {
     # composite keys are off by default, as DSA keys were, for which the script has such lines
     "agent": [('trace "simple connect via agent"', 'for f in ssh_proxy sshd_proxy; do echo "PubkeyAcceptedAlgorithms +ssh-mldsa44-ed25519@openssh.com,'
@@ -41,15 +40,13 @@ EDITS = {
     "hostkey-rotate": [('tid="hostkey rotate"\n', 'tid="hostkey rotate"\n' + PLAIN_HOSTS)],
     "knownhosts-command": [('tid="known hosts command "\n', 'tid="known hosts command "\n' + PLAIN_HOSTS)],
     "cert-hostkey": [('"empty principals"\tsuccess "-h"', '"empty principals"\tfailure "-h"'), ('success "-h -V-1w:+2w"', 'success "-h -n $HOSTS -V-1w:+2w"'),
-                     ('PLAIN_TYPES=`echo "$SSH_KEYTYPES" |', 'PLAIN_TYPES=`echo "$SSH_KEYTYPES" | grep -v ^sk- | sed s/@openssh.com// |')],
+                     ('PLAIN_TYPES=`echo "$SSH_KEYTYPES" |', 'PLAIN_TYPES=`echo "$SSH_KEYTYPES" | sed /mldsa/s/@openssh.com// |')],
     "cert-userkey": [('"empty principals"\tsuccess "" authorized_keys', '"empty principals"\tfailure "" authorized_keys'),
                      ("sed 's/^ssh-dss/ssh-dsa/;s/^ssh-//'", "sed 's/^ssh-dss/ssh-dsa/;/mldsa/s/@.*//;s/^ssh-//'"),
                      ('sk-ecdsa-*) n="sk-ecdsa" ;;', 'sk-ecdsa-*) n="sk-ecdsa" ;;\n\tmldsa44-*) n="ssh-mldsa44-ed25519" ;;')],
     # 24 connections without a login from one address: since 9.8 sshd shuts it out, and the suite of that version says so
-    "keyscan": [('echo "HostKeyAlgorithms $algs" >>', 'printf "HostKeyAlgorithms $algs\\nPerSourcePenalties no\\n" >>'),
-                ("for t in $SSH_KEYTYPES; do", "for t in `echo $SSH_KEYTYPES | tr ' ' '\\n' | grep -v ^sk-`; do")],
+    "keyscan": [('echo "HostKeyAlgorithms $algs" >>', 'printf "HostKeyAlgorithms $algs\\nPerSourcePenalties no\\n" >>')],
     "hostkey-agent": [("grep 'cert-v01@openssh.com'`", "grep 'cert-v01@openssh.com' | grep -v -e webauthn -e mldsa`")],
-    "keytype": [('htypes="$ut"', 'case $ut in *sk) htypes=ed25519-512 ;; *) htypes="$ut" ;; esac')],
 }
 
 

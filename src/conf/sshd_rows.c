@@ -93,7 +93,7 @@ static const struct option rows[] = {
     NONE_TEXT("ForceCommand", kind_command, force_command, OPT_REST | IN_MATCH, BUILT, "command run whatever the client asks for"),
     NONE_TEXT("ChrootDirectory", kind_text, chroot_directory, IN_MATCH, BUILT, "root directory of sessions"),
     NONE_TEXT("TrustedUserCAKeys", kind_path, trusted_user_ca_keys, IN_MATCH, BUILT, "authorities whose certificates log in"),
-    {"SecurityKeyProvider", &kind_path, AT(security_key_provider), 0, "internal", OPT_NONE_NULL | OPT_SHOW_NONE, LESS, NULL, 0, 0, "FIDO library"},
+    {"SecurityKeyProvider", &kind_path, AT(security_key_provider), 0, "internal", OPT_NONE_NULL | OPT_SHOW_NONE, BUILT, NULL, 0, 0, "FIDO library"},
     NONE_TEXT("AuthorizedPrincipalsFile", kind_text, authorized_principals_file, IN_MATCH, BUILT, "names a certificate may log in with"),
     NONE_TEXT("VersionAddendum", kind_addendum, version_addendum, OPT_REST, BUILT, "text after the version in the ident line"),
     NONE_TEXT("AuthorizedKeysCommand", kind_absolute_command, authorized_keys_command, OPT_REST | IN_MATCH, BUILT, "program that prints a user's keys"),

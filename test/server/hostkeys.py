@@ -143,12 +143,70 @@ def agents(tap, place):
     place.stop(server.process)
 
 
+def device_process(server):
+    """The process that starts ssh-sk-helper: sshd-keys without a jail."""
+    def status(pid):
+        with open(f"/proc/{pid}/status", encoding="ascii") as f:
+            return dict(line.split(":", 1) for line in f)
+    keys = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            keys[int(pid)] = status(pid)
+        except OSError:
+            continue
+    ours = {pid for pid, s in keys.items() if s["Name"].strip() == "sshd-keys" and int(s["PPid"]) == server.process.pid}
+    beside = [pid for pid, s in keys.items() if int(s["PPid"]) in ours]
+    return [(keys[pid]["Seccomp"].strip(), keys[jailed]["Seccomp"].strip()) for pid in beside for jailed in ours], beside
+
+
+def authenticators(tap, place):
+    """OpenSSH's sshd signs with host keys on authenticators, and does not wait for a touch; so does ours, from beside the jail."""
+    library = f"{programs.build_folder()}/test/sk/soft-sk.so"
+    ca = place.key("ed25519", "host-ca")
+    for kind, name in ("ed25519-sk", "sk-ssh-ed25519@openssh.com"), ("ecdsa-sk", "sk-ecdsa-sha2-nistp256@openssh.com"):
+        key = place.path(f"host-{kind}")
+        place.run([programs.foreign("ssh-keygen"), "-q", "-t", kind, "-w", library, "-N", "", "-f", key], check=True)
+        with tap.case(f"an {kind} host key, by SecurityKeyProvider, beside others; with a certificate; at a rekey"):
+            server = start(place, f"HostKey {key}", f"SecurityKeyProvider {library}", "HostCertificate " + certify(place, ca, key))
+            server.publics = [place.public(key)]
+            for whose in programs.foreign, programs.ours:
+                done = clients.ssh(place, whose("ssh"), server, "echo in", options=[f"HostKeyAlgorithms {name}"])
+                same((done.returncode, done.stdout), (0, b"in\n"), f"login; {done.stderr}")
+            done = believing(place, server, f"@cert-authority * {place.public(ca)}\n", f"HostKeyAlgorithms {name.replace('@', '-cert-v01@')}",
+                             "RekeyLimit 1M", command="head -c 4000000 /dev/zero | cksum; head -c 4000000 /dev/zero")
+            same((done.returncode, len(done.stdout) > 4000000), (0, True), done.stderr)
+            server.publics = [place.public(place.key("ed25519", "host-ed25519"))]
+            same(clients.ssh(place, programs.foreign("ssh"), server, "echo in", options=["HostKeyAlgorithms ssh-ed25519"]).stdout, b"in\n", "the other key")
+        with tap.case(f"{kind}: proved to who wants to update known_hosts"):
+            known = place.write(f"known-{kind}", server.known_hosts())
+            argv = clients.ssh_argv(place, programs.ours("ssh"), server, [f"UserKnownHostsFile {known}", "UpdateHostKeys yes", "HostKeyAlgorithms ^ssh-ed25519"])
+            done = place.run([*argv, "127.0.0.1", "echo in"])
+            same(done.stdout, b"in\n", f"output; {done.stderr}")
+            same(place.public(key).split()[1] in place.read(f"known-{kind}").decode(), True, "the key was learned")
+        if kind == "ed25519-sk":
+            with tap.case("who starts the helper is a process beside the jail, and another comes when it ends"):
+                jails, beside = device_process(server)
+                same(jails, [("0", "2")], "filters of both")
+                os.kill(beside[0], signal.SIGKILL)
+                server.publics = [place.public(key)]
+                wait_for("login", lambda: clients.ssh(place, programs.foreign("ssh"), server, "echo in",
+                                                      options=[f"HostKeyAlgorithms {name}"]).stdout == b"in\n")
+                same(len(device_process(server)[1]), 1, "processes beside the jail")
+        place.stop(server.process)
+    with tap.case("without a provider's library there is no login by that key, and the server stays"):
+        server = start(place, f"HostKey {key}", "SecurityKeyProvider /nonexistent.so")
+        same(clients.ssh(place, programs.foreign("ssh"), server, "echo in", options=[f"HostKeyAlgorithms {name}"]).returncode, 255, "status")
+        same(clients.ssh(place, programs.foreign("ssh"), server, "echo in", options=["HostKeyAlgorithms ssh-ed25519"]).stdout, b"in\n", "the other key")
+    place.stop(server.process)
+
+
 def main():
     tap = Tap()
     room.enter()
     with Place() as place:
         certificates(tap, place)
         agents(tap, place)
+        authenticators(tap, place)
     tap.end()
 
 

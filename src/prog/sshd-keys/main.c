@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* sshd-keys: holds the host private keys and signs with them. It gets the key files as descriptors, reads them, goes to jail, and from
  * then on knows two questions: SIGN_KEX, a hash of exactly 32, 48 or 64 bytes, and SIGN_PROVE, whose text it builds itself. A key
- * whose private half is HostKeyAgent's is signed with by that agent. It ends when nobody is left who could ask.
+ * whose private half is HostKeyAgent's is signed with by that agent, one on an authenticator by that (keeper.c). It ends when nobody is
+ * left who could ask.
  *
- * Usage: sshd-keys UID GID RUNG HOSTKEYALGORITHMS KEYS FILES (started by sshd, with the descriptors of priv/helpers.h) */
+ * Usage: sshd-keys UID GID RUNG HOSTKEYALGORITHMS KEYS FILES PROVIDER (started by sshd, with the descriptors of priv/helpers.h) */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,21 +15,14 @@
 #include "base/text.h"
 #include "crypto/sign.h"
 #include "key/cert.h"
+#include "key/sk.h"
+#include "keys.h"
 #include "kit/agent_client.h"
 #include "os/jail.h"
 #include "os/message.h"
-#include "priv/face_conf.h"
-#include "priv/helpers.h"
 
-/* What can be signed with. A certificate has the key of the slot that holds it. */
-struct slot {
-    struct privkey *priv;               /* NULL: an agent has it, or nobody */
-    struct pubkey *pub;                 /* of an agent's key */
-    const char *type;                   /* of the blob that travels; NULL: not a key */
-    bool is_cert;
-};
-static struct slot slots[FACE_HOSTKEYS_MAX];
-static size_t slot_count;
+struct slot slots[FACE_HOSTKEYS_MAX];
+size_t slot_count;
 static bool has_agent;
 static struct keys_public public_out;
 
@@ -76,7 +70,10 @@ static const char *file_read_key(int fd, struct slot *s)
     struct privkey *k CLEANUP(privkey_drop) = NULL;
     enum err e = privkey_file_parse(all, (struct bytes){0}, &k, &comment);
     if (e != ERR_NONE) return err_text(e);
-    if (pubkey_is_sk(privkey_public(k))) return "it is on an authenticator, which this process cannot ask";
+    struct sk_private half;
+    s->is_sk = privkey_sk(k, &half);
+    /* nobody is there to touch it for each login, whatever the file says (OpenSSH's sshd does so, too) */
+    if (s->is_sk && privkey_sk_set_flags(k, (uint8_t)(half.flags & ~SK_PRESENCE)) != ERR_NONE) return "out of memory";
     s->priv = k;
     k = NULL;
     return NULL;
@@ -89,7 +86,7 @@ static void algs_of_type(struct bytes list, const char *type)
     struct wr w = wr_span((struct span){public_out.algs, sizeof public_out.algs});
     for (size_t pos = 0; names_next(list, &pos, &name);) {
         const struct sig_alg *alg = sig_alg_find(name);
-        if (!alg || strcmp(alg->key_type, type) != 0) continue;
+        if (!alg || strcmp(alg->key_type, type) != 0 || strncmp(alg->name, "webauthn-", 9) == 0) continue;     /* browsers only sign so */
         if (w.n > 0) wr_u8(&w, ',');
         wr_raw(&w, name);
     }
@@ -177,7 +174,7 @@ static enum err rehearse(void)
 {
     uint8_t hash[32] = {0};
     for (size_t i = 0; i < slot_count; i++) {
-        for (const struct sig_alg *a = sig_algs; slots[i].priv && a->name; a++) {
+        for (const struct sig_alg *a = sig_algs; slots[i].priv && !slots[i].is_sk && a->name; a++) {
             if (strcmp(a->key_type, pubkey_type(privkey_public(slots[i].priv))) != 0) continue;
             struct wr sig CLEANUP(wr_clear) = wr_heap(SIGNATURE_OUT);
             TRY(privkey_sign(slots[i].priv, a, bytes_of(hash, sizeof hash), &sig));
@@ -197,6 +194,7 @@ static void prove_text(struct wr *w, struct bytes session_id, const struct pubke
 /* An agent that is gone, or says nothing in time, may be back: our successor connects anew. Whoever asked asks again then. */
 MUST_USE static enum err slot_sign(const struct slot *s, const struct sig_alg *alg, struct bytes msg, struct wr *sig)
 {
+    if (s->is_sk) return keeper_sign(s->priv, alg, msg, sig);
     if (s->priv) return privkey_sign(s->priv, alg, msg, sig);
     enum err e = agent_sign(KEYS_FD_AGENT, s->pub, alg, msg, sig);
     if (e == ERR_PEER_GONE || e == ERR_LENGTH) _exit(1);
@@ -213,6 +211,7 @@ MUST_USE static enum err sign(const struct keys_ask *ask, struct wr *sig)
     const struct slot *s = &slots[ask->hostkey];
     const struct sig_alg *alg = sig_alg_find(alg_name.b);
     if (!alg || strcmp(alg->key_type, s->type) != 0) return ERR_KEY_TYPE;
+    if (s->is_sk && keeper_is_asked()) return keeper_ask(ask, sig);
     if (ask->type == KEYS_SIGN_KEX) return slot_sign(s, sig_alg_plain(alg), data.b, sig);
     if (ask->type != KEYS_SIGN_PROVE || s->is_cert) return ERR_FORMAT;
     struct wr text CLEANUP(wr_clear) = wr_heap(PUBKEY_BLOB_MAX + 256);
@@ -221,7 +220,7 @@ MUST_USE static enum err sign(const struct keys_ask *ask, struct wr *sig)
     return slot_sign(s, alg, wr_bytes(&text), sig);
 }
 
-static void answer(const struct keys_ask *ask, int to)
+void answer(const struct keys_ask *ask, int to)
 {
     static struct keys_say say;
     struct wr sig CLEANUP(wr_clear) = wr_heap(SIGNATURE_OUT);
@@ -267,7 +266,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "Nacre_" NACRE_VERSION " (OpenSSH_10.5p1), %s\n", crypto_version());
         return 0;
     }
-    if (argc != 7) {
+    if (argc != 8) {
         fputs("sshd-keys is started by sshd\n", stderr);
         return 1;
     }
@@ -280,7 +279,7 @@ int main(int argc, char **argv)
     has_agent = fstat(KEYS_FD_AGENT, &st) == 0 && S_ISSOCK(st.st_mode);
     if (!has_agent) close(KEYS_FD_AGENT);
     for (size_t i = 0; i < files; i++) (i < plain ? key_load : cert_load)(KEYS_FD_FIRST_FILE + (int)i, bytes_str(algs));
-    if (rehearse() != ERR_NONE || random_reseed() != ERR_NONE) return 1;
+    if (keeper_start(argv[7]) != ERR_NONE || rehearse() != ERR_NONE || random_reseed() != ERR_NONE) return 1;
     jail(argv[1], argv[2], argv[3]);
     close(KEYS_FD_START);       /* the listener has all it waits for */
     return serve();

@@ -103,15 +103,17 @@ static int agent_open(void)
 static enum err keys_spawn(struct server *s, int start)
 {
     char uid[16], gid[16], count[16], plain[16], rung[] = "0";
-    char *argv[] = {(char[]){"sshd-keys"}, uid, gid, rung, strdup(s->conf->host_key_algorithms), plain, count, NULL}, *envp[] = {NULL};
+    char *argv[] = {(char[]){"sshd-keys"}, uid, gid, rung, strdup(s->conf->host_key_algorithms), plain, count, NULL, NULL},
+         *envp[] = {NULL};
     int agent = agent_open();
     int fds[KEYS_FD_FIRST_FILE + FACE_HOSTKEYS_MAX] = {-1, -1, -1, s->keys_line[1], start, agent};
     snprintf(uid, sizeof uid, "%u", (unsigned)s->jail_uid), snprintf(gid, sizeof gid, "%u", (unsigned)s->jail_gid);
     snprintf(count, sizeof count, "%zu", keys.count), snprintf(plain, sizeof plain, "%zu", keys.plain);
     for (size_t i = 0; i < keys.count; i++) fds[KEYS_FD_FIRST_FILE + i] = keys.file[i];
     const struct spawn spawn = {.exe = s->exe_keys, .argv = argv, .envp = envp, .fds = fds, .fd_count = KEYS_FD_FIRST_FILE + keys.count};
-    enum err e = argv[4] ? spawn_exec(&spawn, &keys.pid) : ERR_NOMEM;
-    free(argv[4]);
+    argv[7] = strdup(s->conf->security_key_provider ? s->conf->security_key_provider : "internal");
+    enum err e = argv[4] && argv[7] ? spawn_exec(&spawn, &keys.pid) : ERR_NOMEM;
+    free(argv[4]), free(argv[7]);
     if (agent >= 0) close(agent);
     return e;
 }
