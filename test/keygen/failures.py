@@ -15,7 +15,7 @@ from tap import Tap, same
 
 MODULE = os.environ.get("NACRE_FAIL", "")
 WHOLE = bool(os.environ.get("NACRE_LONG"))
-SAMPLE, MANY = 40, 4000
+SAMPLE, MANY = 40, 1000
 
 
 class Walk:
