@@ -179,7 +179,8 @@ def authenticators(tap, place):
             same(clients.ssh(place, programs.foreign("ssh"), server, "echo in", options=["HostKeyAlgorithms ssh-ed25519"]).stdout, b"in\n", "the other key")
         with tap.case(f"{kind}: proved to who wants to update known_hosts"):
             known = place.write(f"known-{kind}", server.known_hosts())
-            argv = clients.ssh_argv(place, programs.ours("ssh"), server, [f"UserKnownHostsFile {known}", "UpdateHostKeys yes", "HostKeyAlgorithms ^ssh-ed25519"])
+            options = [f"UserKnownHostsFile {known}", "UpdateHostKeys yes", "HostKeyAlgorithms ^ssh-ed25519"]
+            argv = clients.ssh_argv(place, programs.ours("ssh"), server, options)
             done = place.run([*argv, "127.0.0.1", "echo in"])
             same(done.stdout, b"in\n", f"output; {done.stderr}")
             same(place.public(key).split()[1] in place.read(f"known-{kind}").decode(), True, "the key was learned")
