@@ -145,7 +145,7 @@ static const struct option rows[] = {
     OPTION("ObscureKeystrokeTiming", kind_obscure, obscure_keystroke_timing_ms, "yes", 0, BUILT, NULL, "hide the rhythm of typing"),
     OPTION("SyslogFacility", kind_facility, syslog_facility, "USER", 0, LESS, NULL, "facility of log lines"),
     COMMAND("ProxyCommand", proxy_command, BUILT, "command whose input and output is the connection"),
-    OPTION("ProxyJump", kind_jump, proxy_jump, NULL, OPT_REST, MORE, NULL, "hosts to jump over"),
+    OPTION("ProxyJump", kind_jump, proxy_jump, NULL, OPT_REST, BUILT, NULL, "hosts to jump over"),
 };
 
 static const struct alias aliases[] = {

@@ -27,6 +27,9 @@ static const char *no_match(enum err e)
     }
 }
 
+/* The last line, which LogLevel ERROR leaves out as OpenSSH's does: what is wrong was said before, or is for a caller to know by the status. */
+#define END(...) do { say(CONF_LOG_INFO, __VA_ARGS__); leave(EXIT_OWN_ERROR); } while (0)
+
 static NORETURN void gone(const struct cm_failed *f)
 {
     bool reset = f->system_error == ECONNRESET;
@@ -45,13 +48,13 @@ static NORETURN void gone(const struct cm_failed *f)
     if (f->ident_peer.n == 0)
         say(CONF_LOG_ERROR, reset ? "kex_exchange_identification: read: Connection reset by peer"
                                   : "kex_exchange_identification: Connection closed by remote host");
-    fatal(reset ? "Connection reset by %s" : "Connection closed by %s", peer());
+    END(reset ? "Connection reset by %s" : "Connection closed by %s", peer());
 }
 
 static NORETURN void disconnected(const struct cm_failed *f)
 {
     say(CONF_LOG_ERROR, "Received disconnect from %s:%u: %s", peer(), f->reason, show(f->text));
-    fatal("Disconnected from %s", peer());
+    END("Disconnected from %s", peer());
 }
 
 static NORETURN void ident(const struct cm_failed *f)
@@ -59,10 +62,16 @@ static NORETURN void ident(const struct cm_failed *f)
     if (f->err == ERR_VERSION) {
         const uint8_t *p = f->ident_peer.p;
         say(CONF_LOG_ERROR, "Protocol major versions differ: 2 vs. %c", f->ident_peer.n > 4 && p[4] >= '0' && p[4] <= '9' ? p[4] : '1');
-        fatal("banner exchange: Connection to %s: could not read protocol version", peer());
+        END("banner exchange: Connection to %s: could not read protocol version", peer());
     }
     say(CONF_LOG_ERROR, "kex_exchange_identification: %s", show(f->where));
-    fatal("banner exchange: Connection to %s: invalid format", peer());
+    END("banner exchange: Connection to %s: invalid format", peer());
+}
+
+void failed_to_begin(void)
+{
+    say(CONF_LOG_ERROR, "Connection timed out during banner exchange");
+    END("Connection to %s timed out", peer());
 }
 
 void failed(const struct cm_failed *f)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: ISC */
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "os/message.h"
@@ -76,10 +79,39 @@ static bool handled(const struct cm_message *m)
     }
 }
 
+static uint64_t deadline_ms;        /* until then the host shows its key; 0: whenever it likes */
+
+static uint64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+void link_deadline(unsigned seconds)
+{
+    deadline_ms = seconds ? now_ms() + (uint64_t)seconds * 1000 : 0;
+}
+
+static void deadline_wait(void)
+{
+    struct pollfd p = {.fd = ui.ctl, .events = POLLIN};
+    uint64_t now = now_ms();
+    while (now < deadline_ms) {
+        uint64_t left = deadline_ms - now;
+        if (poll(&p, 1, left < INT_MAX ? (int)left : INT_MAX) > 0)
+            return;
+        now = now_ms();
+    }
+    failed_to_begin();
+}
+
 static const struct cm_message *take(bool wait)
 {
     static struct cm_message m;
     for (;;) {
+        if (deadline_ms && wait)
+            deadline_wait();
         enum err e = cm_recv(ui.ctl, true, ui.state, wait, buffer, &m);
         if (e == ERR_AGAIN) {
             if (!wait)
@@ -90,8 +122,10 @@ static const struct cm_message *take(bool wait)
             transport_gone();
         if (e != ERR_NONE)
             fatal("ssh-transport: %s message: refused", err_name(e));
-        if (!handled(&m))
-            return &m;
+        if (handled(&m))
+            continue;
+        deadline_ms = 0;
+        return &m;
     }
 }
 

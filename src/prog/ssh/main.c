@@ -136,14 +136,6 @@ static void tokens_make(void)
         fatal("tokens: out of memory");
 }
 
-static void refuse_unbuilt(void)
-{
-    if (ui.conf->refuse_connection)
-        fatal("RefuseConnection: %s", ui.conf->refuse_connection);
-    if (ui.conf->proxy_jump && !ui.conf->proxy_command && strcmp(ui.conf->proxy_jump, "none") != 0)
-        fatal("ssh: ProxyJump is not supported");
-}
-
 int main(int argc, char **argv)
 {
     stdio_sanitise();
@@ -171,7 +163,8 @@ int main(int argc, char **argv)
         dump_expand();
         dump();
     }
-    refuse_unbuilt();
+    if (ui.conf->refuse_connection)
+        fatal("RefuseConnection: %s", ui.conf->refuse_connection);
     link_setup();
     session_plan();
     dns_begin(ui.conf->hostname);

@@ -10,8 +10,6 @@
 #include "conf/parse.h"
 #include "ui.h"
 
-static bool verbose;
-
 void usage(void)
 {
     fputs("usage: ssh [-46AaCfGgKkMNnqsTtVvXxYyZ] [-B bind_interface] [-b bind_address]\n"
@@ -61,8 +59,8 @@ static void level_set(int level)
 static void option_verbose(const char *arg)
 {
     (void)arg;
-    level_set(!verbose ? CONF_LOG_DEBUG1 : ui.conf->log_level < CONF_LOG_DEBUG3 ? ui.conf->log_level + 1 : CONF_LOG_DEBUG3);
-    verbose = true;
+    level_set(!ui.verbosity ? CONF_LOG_DEBUG1 : ui.conf->log_level < CONF_LOG_DEBUG3 ? ui.conf->log_level + 1 : CONF_LOG_DEBUG3);
+    ui.verbosity++;
 }
 
 static void option_quiet(const char *arg)
@@ -117,6 +115,8 @@ static void set_or(const char *keyword, const char *arg, const char *fmt)
     ui.world->say = said;
     if (ok)
         return;
+    if (*keyword == 'p')
+        fatal("%s", fmt);
     fprintf(stderr, "%s '%s'%s\n", fmt, arg, *keyword == 'e' ? "." : "");
     exit(EXIT_OWN_ERROR);
 }
@@ -219,8 +219,11 @@ static void refuse(const char *what)
 
 static void option_jump(const char *arg)
 {
-    (void)arg;
-    refuse("-J (ProxyJump)");
+    if (ssh_conf_is_set(ui.conf, "proxyjump"))
+        fatal("Only a single -J option is permitted (use commas to separate multiple jump hops)");
+    if (ssh_conf_is_set(ui.conf, "proxycommand"))
+        fatal("Cannot specify -J with ProxyCommand");
+    set_or("proxyjump", arg, "Invalid -J argument");
 }
 
 static void option_dynamic(const char *arg)

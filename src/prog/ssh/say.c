@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +71,8 @@ void fatal(const char *fmt, ...)
 void leave(int status)
 {
     tty_restore();
+    if (ui.proxy > 0)
+        kill(ui.proxy, SIGHUP);     /* it may not notice by itself that nobody needs it any more */
     exit(status);
 }
 

@@ -5,7 +5,7 @@
  *   query.c     -Q, -V
  *   say.c       everything that a person reads
  *   link.c      the transport: starting it, messages
- *   reach.c     connecting: TCP or ProxyCommand
+ *   reach.c     connecting: TCP, ProxyCommand, ProxyJump
  *   hosts.c     known_hosts files: reading, ordering algorithms, adding lines
  *   hostkey.c   is this the host we think it is?
  *   hostcert.c  its certificate
@@ -48,6 +48,7 @@ struct ui {
     char stdio_host[1025];
     uint16_t stdio_port;
     unsigned tty_asked;         /* -t's */
+    unsigned verbosity;         /* -v's */
     /* the transport */
     int ctl;
     pid_t transport;
@@ -56,6 +57,7 @@ struct ui {
     char peer_software[256];
     /* the connection */
     bool proxied;
+    pid_t proxy;                /* the command that is our connection; 0: none */
     char address[64];           /* of the peer; "" when proxied */
     uint16_t port;
     /* the host, once it is proven */
@@ -104,6 +106,8 @@ void link_send(enum cm_type type, const void *body, const int *fds, size_t fd_co
 const struct cm_message *link_recv(void);
 /* The next message if there is one, else NULL. */
 const struct cm_message *link_poll(void);
+/* ConnectTimeout: from now on, the host must show its key within so many seconds; 0: no limit. What then is asked of a person takes as long as it takes. */
+void link_deadline(unsigned seconds);
 void link_setup(void);          /* CM_START from the configuration */
 
 /* reach.c: fills ui.address; sends CM_SOCKET. */
@@ -209,6 +213,7 @@ void session_plan(void);        /* CM_SESSION, before login */
 NORETURN void session_run(void);
 void session_terminal(bool raw);    /* false: lend it to a question */
 NORETURN void failed(const struct cm_failed *f);
+NORETURN void failed_to_begin(void);        /* the deadline is over */
 
 /* forward.c */
 void forward_listen(void);      /* -L listeners open, -R asked for, after login */
