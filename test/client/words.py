@@ -138,7 +138,14 @@ def fakes(tap, pair):
                        "speaks SSH 9": Fake(b"SSH-9.9-New\r\n"), "speaks HTTP": Fake(b"HTTP/1.0 400 Bad\r\n\r\n"),
                        "refuses in words": Fake(b"Not allowed at this time\r\n")}.items():
         with tap.case(f"a server that {name}"):
-            same(pair.run(["127.0.0.1"], port=fake.port)[0], 255, "status")
+            for options in [], ["-o", "LogLevel=ERROR"], ["-q"]:
+                same(pair.run([*options, "127.0.0.1"], port=fake.port)[0], 255, "status")
+    for what, options, named in ("a server", [], "127.0.0.1 port PORT"), ("a proxy command", ["-o", "ProxyCommand=sleep 1000"], "UNKNOWN port 65535"):
+        with tap.case(f"ConnectTimeout: {what} that says nothing"), socket.create_server(("127.0.0.1", 0)) as silent:
+            port = str(silent.getsockname()[1])
+            done = pair.place.run([pair.ssh[0], "-F", "none", "-p", port, "-o", "ConnectTimeout=1", *options, "127.0.0.1", "true"])
+            same((done.returncode, done.stderr.decode()), (255, "Connection timed out during banner exchange\r\n"
+                                                           f"Connection to {named} timed out\r\n".replace("PORT", port)), "status, words of OpenSSH")
     with tap.case("control characters in an ident line end it and do not reach the terminal"):  # OpenSSH goes on
         done = pair.place.run([pair.ssh[0], "-v", "-F", "none", "-p", str(Fake(b"SSH-2.0-a\x1b[2J\x07b\r\n").port), "127.0.0.1"])
         same((done.returncode, b"\x1b" in done.stderr, b"\x07" in done.stderr), (255, False, False), "status, escape, bell")

@@ -285,7 +285,7 @@ static void refused(const struct cm_refused *r)
     switch (r->what) {
     case CM_REFUSED_OPEN:
     case CM_REFUSED_DIRECT:
-        say(CONF_LOG_ERROR, "channel %u: open failed: %s%s%s", r->chan, open_reason(r->reason), r->text.n ? ": " : "", show(r->text));
+        say(CONF_LOG_INFO, "channel %u: open failed: %s%s%s", r->chan, open_reason(r->reason), r->text.n ? ": " : "", show(r->text));
         if (r->what == CM_REFUSED_OPEN && ui.use_stdio_forward)
             fatal("stdio forwarding failed");
         break;
