@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 #include "kit/pkcs11.h"
 
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/limits.h"
 #include "base/rd.h"
 #include "base/text.h"
+#include "helper.h"
 #include "kit/pkcs11_wire.h"
-#include "os/message.h"
-#include "os/spawn.h"
 
-#define TIMEOUT_S  120
 #define HELPER     "ssh-pkcs11-helper"
 #define INPUT_MAX  (PKCS11_TEXT_MAX + 64)
 
@@ -25,13 +20,10 @@ struct key {
 
 struct pkcs11 {
     struct pkcs11_how how;
-    int fd;                         /* -1: the helper is gone */
-    pid_t pid;
-    int pidfd;
+    struct helper helper;
     struct key *key;
     size_t keys;
     unsigned asks;                  /* PINs asked for since the request */
-    uint64_t deadline_us;
     /* the signature under way */
     const struct key *signer;
     unsigned abandoned;             /* answers still to come that nobody wants */
@@ -55,60 +47,9 @@ static enum err fail(enum err e, const char *text)
 
 /* ---- the helper ---- */
 
-static enum err helper_open(const struct pkcs11_how *how, int *out)
-{
-    const char *named = secure_getenv("SSH_PKCS11_HELPER");
-    if (named && *named) {
-        *out = open(named, O_PATH | O_CLOEXEC);
-        if (*out >= 0) return ERR_NONE;
-    } else if (companion_open(HELPER, how->libexec_dir, out) == ERR_NONE) {
-        return ERR_NONE;
-    }
-    snprintf(why, sizeof why, "cannot start %s: no such program", named && *named ? named : HELPER);
-    return ERR_NOT_FOUND;
-}
-
-static enum err helper_start(struct pkcs11 *p)
-{
-    static char name[] = HELPER, v1[] = "-v", v2[] = "-vv", v3[] = "-vvv";
-    char *const level[] = {NULL, v1, v2, v3};
-    char *argv[] = {name, level[p->how.verbose < 3 ? p->how.verbose : 3], NULL};
-    int pair[2], exe;
-    TRY(helper_open(&p->how, &exe));
-    enum err e = message_pair(pair);
-    if (!e) {
-        int fds[] = {pair[1], -1, STDERR_FILENO};
-        struct spawn s = {.exe = exe, .argv = argv, .envp = environ, .fds = fds, .fd_count = COUNT_OF(fds)};
-        e = spawn_exec(&s, &p->pid);
-        close(pair[1]);
-        if (e) close(pair[0]);
-    }
-    close(exe);
-    if (e) return fail(e, "cannot start " HELPER);
-    p->fd = pair[0];
-    if (pidfd_of(p->pid, &p->pidfd) != ERR_NONE) p->pidfd = -1;
-    return ERR_NONE;
-}
-
-/* Whatever it is doing. It holds nothing that would have to be put away. */
-static void helper_end(struct pkcs11 *p)
-{
-    int status;
-    if (p->fd < 0) return;
-    close(p->fd);
-    p->fd = -1;
-    if (p->pidfd >= 0) {
-        (void)!pidfd_kill(p->pidfd, SIGKILL);
-        close(p->pidfd);
-    } else {
-        kill(p->pid, SIGKILL);
-    }
-    (void)!child_wait(p->pid, &status);
-}
-
 static enum err helper_lost(struct pkcs11 *p, enum err e)
 {
-    helper_end(p);
+    helper_end(&p->helper);
     return fail(e, e == ERR_TIMEOUT     ? "the PKCS#11 module does not answer"
                    : e == ERR_PEER_GONE ? "the PKCS#11 module crashed"
                                         : HELPER " does not keep to its protocol");
@@ -116,17 +57,12 @@ static enum err helper_lost(struct pkcs11 *p, enum err e)
 
 /* ---- messages ---- */
 
-static void patience(struct pkcs11 *p)
-{
-    p->deadline_us = clock_us() + 1000000ULL * (p->how.timeout_s ? p->how.timeout_s : TIMEOUT_S);
-}
-
 static enum err request_send(struct pkcs11 *p, const struct wr *w)
 {
     TRY(wr_done(w));
-    if (p->fd < 0) return fail(ERR_PEER_GONE, "the PKCS#11 module is gone");
-    patience(p);
-    return message_send(p->fd, w->p, w->n, NULL, 0, true) == ERR_NONE ? ERR_NONE : helper_lost(p, ERR_PEER_GONE);
+    if (p->helper.fd < 0) return fail(ERR_PEER_GONE, "the PKCS#11 module is gone");
+    enum err e = helper_send(&p->helper, wr_bytes(w), p->how.timeout_s);
+    return e ? helper_lost(p, e) : ERR_NONE;
 }
 
 static enum err pin_send(struct pkcs11 *p, struct bytes pin)
@@ -154,27 +90,19 @@ static enum err on_need_pin(struct pkcs11 *p, struct rd *r)
 
 static enum err on_failed(struct pkcs11 *p, struct rd *r)
 {
-    uint32_t code = rd_u32(r);
-    struct bytes text = rd_string(r);
-    if (rd_done(r) != ERR_NONE || code == ERR_NONE || code >= ERR_COUNT || code == ERR_AGAIN) return helper_lost(p, ERR_PROTOCOL);
-    escape_str(text, why, sizeof why);
-    return (enum err)code;
+    enum err code;
+    return helper_failure(r, why, sizeof why, &code) == ERR_NONE ? code : helper_lost(p, ERR_PROTOCOL);
 }
 
 /* The next message that is not about a PIN; *r stands behind its type. wait: until the deadline. */
 static enum err answer_recv(struct pkcs11 *p, bool wait, enum p11_type *type, struct rd *r)
 {
     for (;;) {
-        struct message m;
-        if (p->fd < 0) return fail(ERR_PEER_GONE, "the PKCS#11 module is gone");
-        if (wait && message_wait(p->fd, p->deadline_us) == ERR_TIMEOUT) return helper_lost(p, ERR_TIMEOUT);
-        enum err e = message_recv(p->fd, p->in, sizeof p->in, false, &m);
-        if (e == ERR_AGAIN && clock_us() >= p->deadline_us) return helper_lost(p, ERR_TIMEOUT);
-        if (e == ERR_AGAIN && wait) continue;
-        if (e == ERR_AGAIN) return e;
-        if (e) return helper_lost(p, e == ERR_PEER_GONE ? ERR_PEER_GONE : ERR_PROTOCOL);
-        message_close_fds(&m);
-        *r = rd_init(bytes_of(p->in, m.n));
+        struct bytes m;
+        if (p->helper.fd < 0) return fail(ERR_PEER_GONE, "the PKCS#11 module is gone");
+        enum err e = helper_recv(&p->helper, wait, (struct span){p->in, sizeof p->in}, &m);
+        if (e) return e == ERR_AGAIN ? e : helper_lost(p, e);
+        *r = rd_init(m);
         *type = (enum p11_type)rd_u8(r);
         if (p->abandoned > 0 && (*type == P11_FAILED || *type == P11_SIGNATURE)) {
             p->abandoned--;
@@ -251,7 +179,8 @@ static enum err load_begin(struct pkcs11 *p, const char *provider, struct bytes 
     wr_cstring(&w, provider);
     wr_string(&w, pin);
     wr_bool(&w, p->how.pin != NULL);
-    TRY(helper_start(p));
+    const struct helper_how start = {HELPER, "SSH_PKCS11_HELPER", p->how.libexec_dir, p->how.verbose};
+    TRY(helper_start(&start, why, sizeof why, &p->helper));
     return request_send(p, &w);
 }
 
@@ -265,7 +194,7 @@ enum err pkcs11_open_begin(const struct pkcs11_how *how, const char *provider, s
     CLEANUP(pkcs11_drop) struct pkcs11 *p = calloc(1, sizeof *p);
     if (!p) return fail(ERR_NOMEM, "out of memory");
     why[0] = 0;
-    p->fd = p->pidfd = -1;
+    p->helper = (struct helper)HELPER_NONE;
     p->how = *how;
     TRY(explained(load_begin(p, provider, pin)));
     *out = p;
@@ -291,7 +220,7 @@ enum err pkcs11_open(const struct pkcs11_how *how, const char *provider, struct 
 void pkcs11_close(struct pkcs11 *p)
 {
     if (!p) return;
-    helper_end(p);
+    helper_end(&p->helper);
     for (size_t i = 0; i < p->keys; i++) {
         pubkey_free(p->key[i].pub.pub);
         free((char *)(uintptr_t)p->key[i].pub.label);
@@ -309,7 +238,7 @@ void pkcs11_drop(struct pkcs11 **p)
 
 int pkcs11_fd(const struct pkcs11 *p)
 {
-    return p->fd;
+    return p->helper.fd;
 }
 
 /* ---- signing ---- */

@@ -1,21 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 #include "kit/sk.h"
 
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "base/limits.h"
 #include "base/rd.h"
 #include "base/text.h"
+#include "helper.h"
 #include "kit/sk_wire.h"
-#include "os/message.h"
-#include "os/spawn.h"
 
-#define TIMEOUT_S 120
 #define HELPER    "ssh-sk-helper"
 #define ED25519   "sk-ssh-ed25519@openssh.com"
 #define ECDSA     "sk-ecdsa-sha2-nistp256@openssh.com"
@@ -23,10 +18,8 @@
 /* One helper and the one thing it was asked. */
 struct ask {
     const struct sk_how *how;
-    int fd, pidfd;
-    pid_t pid;
+    struct helper helper;
     unsigned asks;                  /* PINs asked for */
-    uint64_t deadline_us;
     uint8_t in[SKW_MESSAGE_MAX];
 };
 
@@ -45,58 +38,12 @@ static enum err fail(enum err e, const char *text)
 
 /* ---- the helper ---- */
 
-static enum err helper_open(const struct sk_how *how, int *out)
-{
-    const char *named = secure_getenv("SSH_SK_HELPER");
-    if (named && *named) {
-        *out = open(named, O_PATH | O_CLOEXEC);
-        if (*out >= 0) return ERR_NONE;
-    } else if (companion_open(HELPER, how->libexec_dir, out) == ERR_NONE) {
-        return ERR_NONE;
-    }
-    snprintf(why, sizeof why, "cannot start %s: no such program", named && *named ? named : HELPER);
-    return ERR_NOT_FOUND;
-}
-
-static enum err helper_start(const struct sk_how *how, struct ask *a)
-{
-    static char name[] = HELPER, v1[] = "-v", v2[] = "-vv", v3[] = "-vvv";
-    char *const level[] = {NULL, v1, v2, v3};
-    char *argv[] = {name, level[how->verbose < 3 ? how->verbose : 3], NULL};
-    int pair[2], exe;
-    TRY(helper_open(how, &exe));
-    enum err e = message_pair(pair);
-    if (!e) {
-        int fds[] = {pair[1], -1, STDERR_FILENO};
-        struct spawn s = {.exe = exe, .argv = argv, .envp = environ, .fds = fds, .fd_count = COUNT_OF(fds)};
-        e = spawn_exec(&s, &a->pid);
-        close(pair[1]);
-        if (e) close(pair[0]);
-    }
-    close(exe);
-    if (e) return fail(e, "cannot start " HELPER);
-    a->fd = pair[0];
-    if (pidfd_of(a->pid, &a->pidfd) != ERR_NONE) a->pidfd = -1;
-    return ERR_NONE;
-}
-
-/* Whatever it is doing. It holds nothing that would have to be put away. */
 static void ask_drop(struct ask **p)
 {
     struct ask *a = *p;
-    int status;
     *p = NULL;
     if (!a) return;
-    if (a->fd >= 0) {
-        close(a->fd);
-        if (a->pidfd >= 0) {
-            (void)!pidfd_kill(a->pidfd, SIGKILL);
-            close(a->pidfd);
-        } else {
-            kill(a->pid, SIGKILL);
-        }
-        (void)!child_wait(a->pid, &status);
-    }
+    helper_end(&a->helper);
     wipe(a->in, sizeof a->in);
     free(a);
 }
@@ -113,8 +60,8 @@ static enum err lost(enum err e)
 static enum err send_to(struct ask *a, const struct wr *w)
 {
     if (w->err != ERR_NONE) return fail(w->err, "too long for " HELPER);
-    a->deadline_us = clock_us() + 1000000ULL * (a->how->timeout_s ? a->how->timeout_s : TIMEOUT_S);
-    return message_send(a->fd, w->p, w->n, NULL, 0, true) == ERR_NONE ? ERR_NONE : lost(ERR_PEER_GONE);
+    enum err e = helper_send(&a->helper, wr_bytes(w), a->how->timeout_s);
+    return e ? lost(e) : ERR_NONE;
 }
 
 /* A request's beginning. */
@@ -133,12 +80,13 @@ static struct wr request(const struct sk_how *how, enum skw_type type)
 
 static enum err ask_begin(const struct sk_how *how, const struct wr *w, struct ask **out)
 {
+    const struct helper_how start = {HELPER, "SSH_SK_HELPER", how->libexec_dir, how->verbose};
     struct ask *a CLEANUP(ask_drop) = calloc(1, sizeof *a);
     why[0] = 0;
     if (!a) return fail(ERR_NOMEM, "out of memory");
-    a->fd = a->pidfd = -1;
+    a->helper = (struct helper)HELPER_NONE;
     a->how = how;
-    TRY(helper_start(how, a));
+    TRY(helper_start(&start, why, sizeof why, &a->helper));
     TRY(send_to(a, w));
     *out = a;
     a = NULL;
@@ -161,26 +109,18 @@ static enum err on_need_pin(struct ask *a, struct rd *r)
 
 static enum err on_failed(struct rd *r)
 {
-    uint32_t code = rd_u32(r);
-    struct bytes text = rd_string(r);
-    if (rd_done(r) != ERR_NONE || code == ERR_NONE || code >= ERR_COUNT || code == ERR_AGAIN) return lost(ERR_PROTOCOL);
-    escape_str(text, why, sizeof why);
-    return (enum err)code;
+    enum err code;
+    return helper_failure(r, why, sizeof why, &code) == ERR_NONE ? code : lost(ERR_PROTOCOL);
 }
 
 /* The next message that is not about a PIN, which must be of one of two types; *r stands behind its type. wait: until the deadline. */
 static enum err answer_recv(struct ask *a, bool wait, enum skw_type this, enum skw_type or_that, enum skw_type *type, struct rd *r)
 {
     for (;;) {
-        struct message m;
-        if (wait && message_wait(a->fd, a->deadline_us) == ERR_TIMEOUT) return lost(ERR_TIMEOUT);
-        enum err e = message_recv(a->fd, a->in, sizeof a->in, false, &m);
-        if (e == ERR_AGAIN && clock_us() >= a->deadline_us) return lost(ERR_TIMEOUT);
-        if (e == ERR_AGAIN && wait) continue;
-        if (e == ERR_AGAIN) return e;
-        if (e) return lost(e == ERR_PEER_GONE ? ERR_PEER_GONE : ERR_PROTOCOL);
-        message_close_fds(&m);
-        *r = rd_init(bytes_of(a->in, m.n));
+        struct bytes m;
+        enum err e = helper_recv(&a->helper, wait, (struct span){a->in, sizeof a->in}, &m);
+        if (e) return e == ERR_AGAIN ? e : lost(e);
+        *r = rd_init(m);
         *type = (enum skw_type)rd_u8(r);
         if (*type == SKW_FAILED) return on_failed(r);
         if (*type == this || *type == or_that) return ERR_NONE;
@@ -209,7 +149,7 @@ void sk_signing_drop(struct sk_signing **s)
 
 int sk_fd(const struct sk_signing *s)
 {
-    return s->ask->fd;
+    return s->ask->helper.fd;
 }
 
 static uint8_t alg_number(const char *type)
