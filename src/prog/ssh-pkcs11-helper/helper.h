@@ -15,7 +15,6 @@
 #include "kit/pkcs11_wire.h"
 #include "os/log.h"
 
-#define CTL          0              /* descriptor of the socket to who started us */
 #define SLOTS_MAX    64
 #define KEY_ID_MAX   256
 #define BLOB_MAX     8192

@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /* ssh-pkcs11-helper: started by ssh, ssh-agent, ssh-add and ssh-keygen, never by hand. The one program of the suite that runs a token
  * vendor's code. Descriptor 0 is the socket to who started it (kit/pkcs11_wire.h). */
-#include <getopt.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <syslog.h>
 #include <unistd.h>
 
 #include "base/rd.h"
 #include "helper.h"
+#include "os/helper.h"
 #include "os/message.h"
 
 static uint8_t in[P11_MESSAGE_MAX], out[P11_MESSAGE_MAX];
@@ -32,7 +27,7 @@ void because(const char *fmt, ...)
 /* Whoever started us is gone: nothing is left to do. */
 static void answer_send(struct wr *w)
 {
-    if (wr_done(w) != ERR_NONE || message_send(CTL, w->p, w->n, NULL, 0, true) != ERR_NONE) _exit(1);
+    if (wr_done(w) != ERR_NONE || message_send(HELPER_FD, w->p, w->n, NULL, 0, true) != ERR_NONE) _exit(1);
     wipe(w->p, w->n);
 }
 
@@ -48,7 +43,7 @@ static enum p11_type request(struct rd *r)
 {
     struct message m;
     wipe(in, sizeof in);
-    if (message_recv(CTL, in, sizeof in, true, &m) != ERR_NONE) _exit(0);
+    if (message_recv(HELPER_FD, in, sizeof in, true, &m) != ERR_NONE) _exit(0);
     message_close_fds(&m);
     *r = rd_init(bytes_of(in, m.n));
     return (enum p11_type)rd_u8(r);
@@ -129,44 +124,8 @@ static void serve(void)
     if (e) failed(e);
 }
 
-/* ---- start ---- */
-
-static bool is_socket(int fd)
-{
-    int type;
-    socklen_t n = sizeof type;
-    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) == 0 && type == SOCK_SEQPACKET;
-}
-
-static void harden(void)
-{
-    struct rlimit none = {0, 0};
-    prctl(PR_SET_DUMPABLE, 0);
-    setrlimit(RLIMIT_CORE, &none);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);       /* a module that hangs must not outlive who started us */
-    if (getppid() == 1) _exit(1);
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGINT, SIG_IGN);                /* ^C at a terminal is for who started us; its end is ours */
-    signal(SIGQUIT, SIG_IGN);
-}
-
 int main(int argc, char **argv)
 {
-    unsigned verbose = 0;
-    int letter;
-    while ((letter = getopt(argc, argv, "v")) != -1) {
-        if (letter != 'v') {
-            fputs("usage: ssh-pkcs11-helper [-v]\n", stderr);
-            return 1;
-        }
-        verbose++;
-    }
-    if (!is_socket(CTL)) {
-        fputs("ssh-pkcs11-helper: not to be started by hand\n", stderr);
-        return 1;
-    }
-    harden();
-    log_open("ssh-pkcs11-helper", LOG_AUTH, STDERR_FILENO);
-    log_set_level(verbose == 0 ? LOG_LEVEL_ERROR : verbose == 1 ? LOG_LEVEL_DEBUG1 : verbose == 2 ? LOG_LEVEL_DEBUG2 : LOG_LEVEL_DEBUG3);
+    helper_init("ssh-pkcs11-helper", argc, argv);
     for (;;) serve();
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "helper.h"
+#include "os/helper.h"
 #include "os/message.h"
 
 #define BATCH 32                /* objects asked for at once */
@@ -73,7 +74,7 @@ static enum err key_add(struct tokens *t, size_t slot, const struct found *found
     wr_string(&w, wr_bytes(&found->blob));
     wr_string(&w, bytes_of(found->label, found->label_n));
     TRY(wr_done(&w));
-    TRY(message_send(CTL, w.p, w.n, NULL, 0, true));
+    TRY(message_send(HELPER_FD, w.p, w.n, NULL, 0, true));
     t->keys++;
     return ERR_NONE;
 }

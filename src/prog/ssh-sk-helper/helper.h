@@ -11,8 +11,6 @@
 #include "os/log.h"
 #include "sk_api.h"
 
-#define CTL 0                       /* descriptor of the socket to who started us */
-
 /* ---- main.c ---- */
 /* Why the request fails, for the person; the last one wins. */
 void because(const char *fmt, ...) PRINTF_LIKE(1, 2);

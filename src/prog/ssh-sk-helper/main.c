@@ -1,21 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /* ssh-sk-helper: started by ssh, ssh-agent, ssh-add and ssh-keygen, never by hand. The one program of the suite that speaks to FIDO
  * authenticators, and that loads a provider's library. Descriptor 0 is the socket to who started it (kit/sk_wire.h). */
-#include <getopt.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <syslog.h>
 #include <unistd.h>
 
 #include "base/rd.h"
 #include "base/wr.h"
 #include "helper.h"
 #include "kit/sk_wire.h"
+#include "os/helper.h"
 #include "os/message.h"
 
 #define NAME_MAX_LEN 4096           /* of a provider, a device, an application */
@@ -49,7 +44,7 @@ void because(const char *fmt, ...)
 /* Whoever started us is gone: nothing is left to do. */
 static void answer_send(struct wr *w)
 {
-    if (wr_done(w) != ERR_NONE || message_send(CTL, w->p, w->n, NULL, 0, true) != ERR_NONE) _exit(1);
+    if (wr_done(w) != ERR_NONE || message_send(HELPER_FD, w->p, w->n, NULL, 0, true) != ERR_NONE) _exit(1);
 }
 
 static struct wr answer(enum skw_type type)
@@ -62,7 +57,7 @@ static struct wr answer(enum skw_type type)
 static enum skw_type message_next(uint8_t *room, size_t cap, struct rd *r)
 {
     struct message m;
-    if (message_recv(CTL, room, cap, true, &m) != ERR_NONE) _exit(0);
+    if (message_recv(HELPER_FD, room, cap, true, &m) != ERR_NONE) _exit(0);
     message_close_fds(&m);
     *r = rd_init(bytes_of(room, m.n));
     return (enum skw_type)rd_u8(r);
@@ -227,45 +222,9 @@ static void failed(enum err e)
     answer_send(&w);
 }
 
-/* ---- start ---- */
-
-static bool is_socket(int fd)
-{
-    int type;
-    socklen_t n = sizeof type;
-    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) == 0 && type == SOCK_SEQPACKET;
-}
-
-static void harden(void)
-{
-    struct rlimit none = {0, 0};
-    prctl(PR_SET_DUMPABLE, 0);
-    setrlimit(RLIMIT_CORE, &none);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);       /* a provider that hangs must not outlive who started us */
-    if (getppid() == 1) _exit(1);
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGINT, SIG_IGN);                /* ^C at a terminal is for who started us; its end is ours */
-    signal(SIGQUIT, SIG_IGN);
-}
-
 int main(int argc, char **argv)
 {
-    unsigned verbose = 0;
-    int letter;
-    while ((letter = getopt(argc, argv, "v")) != -1) {
-        if (letter != 'v') {
-            fputs("usage: ssh-sk-helper [-v]\n", stderr);
-            return 1;
-        }
-        verbose++;
-    }
-    if (!is_socket(CTL)) {
-        fputs("ssh-sk-helper: not to be started by hand\n", stderr);
-        return 1;
-    }
-    harden();
-    log_open("ssh-sk-helper", LOG_AUTH, STDERR_FILENO);
-    log_set_level(verbose == 0 ? LOG_LEVEL_ERROR : verbose == 1 ? LOG_LEVEL_DEBUG1 : verbose == 2 ? LOG_LEVEL_DEBUG2 : LOG_LEVEL_DEBUG3);
+    helper_init("ssh-sk-helper", argc, argv);
     struct wr w = {0};
     enum err e = ask_read();
     if (!e) e = ask.type == SKW_SIGN || ask.type == SKW_ENROLL || ask.type == SKW_LOAD ? serve(&w) : ERR_STATE;
