@@ -137,6 +137,9 @@ static void peer_text_is_escaped(void **state)
     struct wr w CLEANUP(wr_clear) = wr_heap(100);
     escape_write(&w, BYTES_LIT("a\n\tb\r"), "\n\t");
     assert_true(bytes_is(wr_bytes(&w), "a\n\tb\\015"));
+    w.n = 0;
+    escape_write(&w, BYTES_LIT("a\\b\\\x1b"), "\\");
+    assert_true(bytes_is(wr_bytes(&w), "a\\b\\\\033"));
 }
 
 static void verdicts_have_one_yes(void **state)

@@ -11,7 +11,6 @@
 #include "base/text.h"
 #include "key/sk.h"
 #include "os/atomic_file.h"
-#include "os/prompt.h"
 
 #define CERT_GRACE_S 300            /* a certificate stays this much longer than it is valid, as OpenSSH has it */
 

@@ -5,6 +5,7 @@
 
 #include "kit/agent_client.h"
 #include "key/cert.h"
+#include "os/prompt.h"
 
 #define REQUEST_MAX (2 * AGENT_MESSAGE_MAX)
 
@@ -35,8 +36,6 @@ void debug(unsigned level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 const char *reason(enum err e);
 /* The same of what an agent was asked. */
 const char *agent_reason(enum err e);
-/* To stdout; bytes that could steer a terminal are escaped. */
-void print_text(struct bytes text);
 /* Escaped, into a buffer that lives until the fourth next call. */
 const char *shown(struct bytes text);
 

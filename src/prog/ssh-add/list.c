@@ -46,7 +46,7 @@ static void destinations_print(struct bytes packed)
         struct bytes one = rd_string(&r);
         if (r.err != ERR_NONE) break;
         fputs(before, stdout);
-        print_text(one);
+        text_print(one);
     }
     if (packed.n) putchar('\n');
 }
@@ -62,7 +62,7 @@ static void fact_print(const struct agent_facts *f)
     destinations_print(f->destinations);
     if (f->provider.n) {
         fputs("  on a token, through ", stdout);
-        print_text(f->provider);
+        text_print(f->provider);
         putchar('\n');
     }
     if (f->uses == 0) {
@@ -72,7 +72,7 @@ static void fact_print(const struct agent_facts *f)
     printf("  used %u time%s, last ", f->uses, f->uses == 1 ? "" : "s");
     seconds_print(f->idle_s);
     fputs(" ago: ", stdout);
-    print_text(f->used_for);
+    text_print(f->used_for);
     putchar('\n');
 }
 
@@ -95,7 +95,7 @@ static void line_print(const struct pubkey *key, struct bytes comment)
     struct wr w CLEANUP(wr_clear) = wr_heap(1 << 16);
     pubkey_fingerprint_write(&w, key, o.hash);
     printf("%zu %.*s ", pubkey_bits(key), (int)w.n, (const char *)w.p);
-    print_text(comment);
+    text_print(comment);
     printf(" (%s)\n", pubkey_short_name(key));
 }
 
@@ -107,7 +107,7 @@ static void whole_print(const struct pubkey *key, struct bytes comment)
     base64_write(&w, pubkey_blob(key));
     wr_u8(&w, ' ');
     fwrite(w.p, 1, w.n, stdout);
-    print_text(comment);
+    text_print(comment);
     putchar('\n');
 }
 
@@ -163,7 +163,7 @@ int job_query(void)
     while (r.n > 0) {
         struct bytes name = rd_string(&r);
         if (r.err != ERR_NONE) break;
-        print_text(name);
+        text_print(name);
         putchar('\n');
     }
     return r.err != ERR_NONE;

@@ -8,7 +8,6 @@
 #include "base/limits.h"
 #include "key/known_hosts.h"
 #include "os/atomic_file.h"
-#include "os/prompt.h"
 
 static int key_remove(const struct pubkey *key, const char *path, struct bytes comment)
 {
@@ -52,8 +51,8 @@ int job_remove(const char *path)
     struct wr comment CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
     enum err e = public_load(path, &key, &comment);
     if (e != ERR_NONE) {
-        print_text(bytes_str("Bad key file "));
-        print_text(bytes_str(path));
+        text_print(bytes_str("Bad key file "));
+        text_print(bytes_str(path));
         printf(": %s\n", reason(e));
         return 1;
     }

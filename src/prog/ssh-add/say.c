@@ -7,35 +7,15 @@
 #include "add.h"
 #include "base/text.h"
 
-/* Escaped but for the backslash itself, which a file's name may have. */
-static void shown_write(struct wr *w, struct bytes text)
-{
-    while (text.n) {
-        const uint8_t *slash = memchr(text.p, '\\', text.n);
-        size_t n = slash ? (size_t)(slash - text.p) : text.n;
-        escape_write(w, bytes_of(text.p, n), "");
-        if (slash) wr_u8(w, '\\');
-        n += slash != NULL;
-        text.p += n, text.n -= n;
-    }
-}
-
 const char *shown(struct bytes text)
 {
     static char rooms[4][4096];
     static unsigned turn;
     char *room = rooms[turn++ % 4];
     struct wr w = wr_span((struct span){(uint8_t *)room, sizeof rooms[0] - 1});
-    shown_write(&w, text);
+    escape_write(&w, text, "\\");
     room[w.n] = 0;
     return room;
-}
-
-void print_text(struct bytes text)
-{
-    struct wr w CLEANUP(wr_clear) = wr_heap(1 << 22);
-    shown_write(&w, text);
-    if (wr_done(&w) == ERR_NONE && w.n) fwrite(w.p, 1, w.n, stdout);
 }
 
 static void line(const char *end, const char *fmt, va_list ap)
@@ -45,7 +25,7 @@ static void line(const char *end, const char *fmt, va_list ap)
     struct wr w CLEANUP(wr_clear) = wr_heap(1 << 16);
     int n = vsnprintf(text, sizeof text, fmt, ap);
     if (n < 0) return;
-    shown_write(&w, bytes_of(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1));
+    escape_write(&w, bytes_of(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1), "\\");
     fflush(stdout);
     fprintf(stderr, "%.*s%s", (int)w.n, w.n ? (const char *)w.p : "", end);
     errno = saved;

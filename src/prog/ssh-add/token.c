@@ -7,7 +7,6 @@
 #include "add.h"
 #include "base/limits.h"
 #include "kit/sk.h"
-#include "os/prompt.h"
 
 /* Certificates for the token's keys, packed as the message has them. */
 static bool certs_read(int n, char **paths, struct wr *out)

@@ -132,7 +132,7 @@ static void show_entry(struct audit *a, struct entry *e)
     wr_textf(&head, ", of %.10s", when(e->st->st_mtime > 0 ? (uint64_t)e->st->st_mtime : 0, date));
     if (e->comment.n) wr_u8(&head, ' '), wr_raw(&head, e->comment);
     if (wr_done(&head) != ERR_NONE || wr_done(&e->notes) != ERR_NONE) fatal("memory allocation failed");
-    print_text(wr_bytes(&head));
+    text_print(wr_bytes(&head));
     printf("\n%.*s", (int)e->notes.n, (const char *)e->notes.p);
 }
 

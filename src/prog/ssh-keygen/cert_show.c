@@ -32,7 +32,7 @@ static void show_principals(const struct cert *c)
     printf("        Principals: %s\n", c->principals_n ? "" : "(none)");
     while (cert_name_next(&rest, &name)) {
         printf(INDENT);
-        print_text(name);
+        text_print(name);
         printf("\n");
     }
 }
@@ -58,10 +58,10 @@ static void show_option(const struct cert_option *option, bool critical)
     const struct known *k = known_find(option->name, critical);
     bool fits = k && (k->text ? option->data.n >= 4 && option->text.n == option->data.n - 4 : option->data.n == 0);
     printf(INDENT);
-    print_text(option->name);
+    text_print(option->name);
     if (fits && k->text) {
         printf(" ");
-        print_text(option->text);
+        text_print(option->text);
     } else if (!fits && option->data.n) {
         struct wr hex CLEANUP(wr_clear) = wr_heap(2 * PUBKEY_BLOB_MAX);
         hex_write(&hex, option->data);
@@ -87,7 +87,7 @@ static void show_cert(const struct options *o, const struct pubkey *k)
     printf("\n        Signing CA: ");
     print_hash(o, c->ca);
     printf(" (using %s)\n        Key ID: \"", c->ca_alg);
-    print_text(c->key_id);
+    text_print(c->key_id);
     printf("\"\n        Serial: %llu\n", (unsigned long long)c->serial);
     show_validity(c);
     show_principals(c);

@@ -24,7 +24,7 @@ int job_change_passphrase(struct options *o)
     if (e != ERR_NONE) fatal("Failed to load key %s: %s", o->file, reason(e));
     if (id.format == PRIVKEY_OPENSSH || id.format == PRIVKEY_PPK) {
         printf("Key has comment '");
-        print_text(wr_bytes(&id.comment));
+        text_print(wr_bytes(&id.comment));
         printf("'\n");
     }
     token_options_change(o, id.key);
@@ -70,7 +70,7 @@ int job_change_comment(struct options *o)
     }
     bool has_comment = id.format == PRIVKEY_OPENSSH || id.format == PRIVKEY_PPK;
     printf(has_comment ? "Old comment: " : "No existing comment");
-    print_text(wr_bytes(&id.comment));
+    text_print(wr_bytes(&id.comment));
     printf("\n");
     comment_ask(o, comment);
     if (has_comment && bytes_is(wr_bytes(&id.comment), comment)) {

@@ -246,7 +246,7 @@ void print_fingerprint(const struct options *o, const struct pubkey *k, struct b
     struct wr w CLEANUP(wr_clear) = wr_heap(4096);
     show_fingerprint(o, k, &w);
     printf("%zu %.*s ", pubkey_bits(k), (int)w.n, (const char *)w.p);
-    print_text(comment);
+    text_print(comment);
     printf(" (%s)\n", pubkey_short_name(k));
     if (o->verbose) print_randomart(o, k);
 }

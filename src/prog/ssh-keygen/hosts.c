@@ -57,7 +57,7 @@ static void found_show_key(struct run *r, const struct known_hit *h)
     if (h->line.comment.n) wr_u8(&w, ' ');
     wr_raw(&w, h->line.comment);
     if (wr_done(&w) != ERR_NONE) fatal("fingerprint: %s", reason(wr_done(&w)));
-    print_text(wr_bytes(&w));
+    text_print(wr_bytes(&w));
     printf("\n");
     if (r->o->verbose) print_randomart(r->o, k);
 }

@@ -50,8 +50,6 @@ NORETURN void fatal(const char *fmt, ...) PRINTF_LIKE(1, 2);     /* exit 255 */
 void say(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* Why an operation failed, in OpenSSH's words; for ERR_SYSTEM by errno. */
 const char *reason(enum err e);
-/* To stdout at once; bytes that could steer a terminal are escaped. */
-void print_text(struct bytes text);
 /* One line from stdin without its newline; false at the end of file. */
 bool read_answer(char *buf, size_t cap);
 

@@ -257,7 +257,7 @@ static void krl_show(struct krl *k)
     printf("# KRL version %llu\n# Generated at %s\n", (unsigned long long)facts.version, made);
     if (facts.comment.n) {
         printf("# Comment: ");
-        print_text(facts.comment);
+        text_print(facts.comment);
         printf("\n");
     }
     printf("\n");
@@ -277,7 +277,7 @@ static bool is_revoked(const struct krl *k, const char *path)
     printf("%s", path);
     if (comment.n) {
         printf(" (");
-        print_text(wr_bytes(&comment));
+        text_print(wr_bytes(&comment));
         printf(")");
     }
     printf(": %s\n", good ? "ok" : "REVOKED");

@@ -8,19 +8,6 @@
 #include "base/text.h"
 #include "keygen.h"
 
-/* Escaped but for the backslash itself: OpenSSH leaves it alone, and a comment with one must come out as it was. */
-static void shown_write(struct wr *w, struct bytes text)
-{
-    while (text.n) {
-        const uint8_t *slash = memchr(text.p, '\\', text.n);
-        size_t n = slash ? (size_t)(slash - text.p) : text.n;
-        escape_write(w, bytes_of(text.p, n), "");
-        if (slash) wr_u8(w, '\\');
-        n += slash != NULL;
-        text.p += n, text.n -= n;
-    }
-}
-
 static void say_v(const char *fmt, va_list ap)
 {
     char line[8192], safe[16384];
@@ -28,7 +15,7 @@ static void say_v(const char *fmt, va_list ap)
     if (n < 0) return;
     size_t len = (size_t)n < sizeof line ? (size_t)n : sizeof line - 1;
     struct wr w = wr_span((struct span){(uint8_t *)safe, sizeof safe - 3});
-    shown_write(&w, bytes_of(line, len));
+    escape_write(&w, bytes_of(line, len), "\\");
     fflush(stdout);
     fprintf(stderr, "%.*s\r\n", (int)w.n, safe);
 }
@@ -71,13 +58,6 @@ const char *reason(enum err e)
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         if (rows[i].err == e) return rows[i].text;
     return err_text(e);
-}
-
-void print_text(struct bytes text)
-{
-    struct wr w CLEANUP(wr_clear) = wr_heap(1 << 20);
-    shown_write(&w, text);
-    if (wr_done(&w) == ERR_NONE && w.n) fwrite(w.p, 1, w.n, stdout);
 }
 
 bool read_answer(char *buf, size_t cap)

@@ -24,7 +24,7 @@ int job_print_public(struct options *o)
     printf("%.*s", (int)line.n, (const char *)line.p);
     if (id.comment.n) {
         printf(" ");
-        print_text(wr_bytes(&id.comment));
+        text_print(wr_bytes(&id.comment));
     }
     printf("\n");
     return 0;

@@ -143,7 +143,7 @@ static void names_print(struct bytes names)
 {
     struct bytes name;
     for (size_t at = 0; names_next(names, &at, &name);) {
-        print_text(name);
+        text_print(name);
         printf("\n");
     }
 }
@@ -189,7 +189,7 @@ int principals_match(const struct options *o, const struct sig_options *s)
     }
     if (status == STATUS_NOT_FOUND && text.n && wr_done(&text) == ERR_NONE) {
         for (walk.rest = wr_bytes(&text); line_next(&walk, &line);) {
-            print_text(line);
+            text_print(line);
             printf("\n");
         }
         return 0;

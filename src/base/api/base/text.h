@@ -16,7 +16,7 @@ MUST_USE enum err hex_parse(struct bytes text, struct wr *out);
 
 /* Peer text made safe for a terminal or a log: printable ASCII and valid printable UTF-8 (no C1, bidi controls, line or
  * paragraph separators) pass; a backslash and everything else become octal (\033) as OpenSSH's vis does. `keep` lists control
- * characters that may pass as they are ("\n\t" for banners, "" for logs). */
+ * characters that may pass as they are ("\n\t" for banners, "" for logs), and perhaps the backslash ("\\"). */
 void escape_write(struct wr *w, struct bytes text, const char *keep);
 /* The same into a fixed array, cut (at a character) where it would not fit; always NUL-terminated. Returns buf. */
 const char *escape_str(struct bytes text, char *buf, size_t cap);

@@ -35,4 +35,8 @@ MUST_USE enum err prompt_secret(const char *text, bool echo, struct secret *out)
  * askpass, status 0 and an empty answer or "yes". Everything else is no. */
 bool prompt_confirm(const char *text);
 
+/* To stdout, for a person: bytes that could steer a terminal are escaped. A backslash stays as it is, since names and comments that have
+ * one must come out as they were. Nothing where it is longer than 4 MiB. */
+void text_print(struct bytes text);
+
 #endif
