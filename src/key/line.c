@@ -16,6 +16,16 @@ struct bytes line_skip(struct bytes b)
     return b;
 }
 
+struct bytes line_take(struct bytes *rest)
+{
+    size_t n = 0;
+    while (n < rest->n && rest->p[n] != '\n' && rest->p[n] != '\r') n++;
+    struct bytes line = bytes_of(rest->p, n);
+    if (n < rest->n) n += rest->p[n] == '\r' && n + 1 < rest->n && rest->p[n + 1] == '\n' ? 2 : 1;
+    rest->p += n, rest->n -= n;
+    return line;
+}
+
 enum err line_begin(struct bytes line, size_t max, struct bytes *rest)
 {
     if (line.n > max) return ERR_TOO_LONG;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* What known_hosts and authorized_keys lines share. */
+/* Lines: what known_hosts, authorized_keys and key files of lines share. */
 #ifndef KEY_LINE_H
 #define KEY_LINE_H
 
 #include "key/key.h"
 
+/* The next line, which LF, CR LF or CR ends; *rest moves behind it. */
+struct bytes line_take(struct bytes *rest);
 /* A line without CR and leading blanks. ERR_NOT_FOUND: nothing or a comment. ERR_TOO_LONG. ERR_FORMAT: it holds a NUL or a newline. */
 MUST_USE enum err line_begin(struct bytes line, size_t max, struct bytes *rest);
 /* The next word; *rest moves behind it. Empty at the end. */

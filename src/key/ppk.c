@@ -5,6 +5,7 @@
 #include "crypto/kdf.h"
 #include "key_format.h"
 #include "armour.h"
+#include "line.h"
 
 #define MAGIC     "PuTTY-User-Key-File-"
 #define CIPHER    "aes256-cbc"
@@ -39,21 +40,10 @@ static void ppk_clear(struct ppk *p)
 
 /* ---- lines ---- */
 
-/* LF, CR LF or CR. */
-static struct bytes take_line(struct bytes *rest)
-{
-    size_t n = 0;
-    while (n < rest->n && rest->p[n] != '\n' && rest->p[n] != '\r') n++;
-    struct bytes line = bytes_of(rest->p, n);
-    if (n < rest->n) n += rest->p[n] == '\r' && n + 1 < rest->n && rest->p[n + 1] == '\n' ? 2 : 1;
-    rest->p += n, rest->n -= n;
-    return line;
-}
-
 /* The value of the next line, which must be "name: value"; after an error nothing more is taken. */
 static struct bytes field(struct rd *r, const char *name)
 {
-    struct bytes rest = bytes_of(r->p, r->n), line = take_line(&rest);
+    struct bytes rest = bytes_of(r->p, r->n), line = line_take(&rest);
     size_t n = strlen(name);
     if (r->err != ERR_NONE) return (struct bytes){0};
     if (!bytes_starts(line, name) || line.n < n + 2 || line.p[n] != ':' || line.p[n + 1] != ' ') {
@@ -82,7 +72,7 @@ static void base64_field(struct rd *r, const char *name, struct wr *out)
     if (r->err == ERR_RANGE) r->err = ERR_FORMAT;      /* that is for what a KDF may cost */
     if (r->err != ERR_NONE) return;
     struct bytes rest = bytes_of(r->p, r->n);
-    for (uint32_t i = 0; i < lines && rest.n; i++) wr_raw(&flat, take_line(&rest));
+    for (uint32_t i = 0; i < lines && rest.n; i++) wr_raw(&flat, line_take(&rest));
     enum err e = wr_done(&flat);
     if (e == ERR_NONE) e = base64_parse(wr_bytes(&flat), out);
     if (e != ERR_NONE) rd_fail(r, e);

@@ -6,16 +6,14 @@
 #include "armour.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "line.h"
 
 enum { LINE_MAX_ = 1024, WIDTH = 70 };     /* 72 bytes a line by 3; what others write is a little longer */
 
+/* Without the blanks at its end. */
 static struct bytes take_line(struct bytes *rest)
 {
-    size_t n = 0;
-    while (n < rest->n && rest->p[n] != '\n' && rest->p[n] != '\r') n++;
-    struct bytes line = bytes_of(rest->p, n);
-    if (n < rest->n) n += rest->p[n] == '\r' && n + 1 < rest->n && rest->p[n + 1] == '\n' ? 2 : 1;
-    rest->p += n, rest->n -= n;
+    struct bytes line = line_take(rest);
     while (line.n && (line.p[line.n - 1] == ' ' || line.p[line.n - 1] == '\t')) line.n--;
     return line;
 }
