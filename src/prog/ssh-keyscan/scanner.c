@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <poll.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -274,12 +273,7 @@ static void jail(void)
 {
     char why[200] = "";
     struct jail_report report;
-    struct jail_how how = {.uid = getuid(), .gid = getgid()};
-    if (getuid() == 0) {
-        const struct passwd *pw = getpwnam("sshd");
-        how.uid = pw ? pw->pw_uid : 65534;
-        how.gid = pw ? pw->pw_gid : 65534;
-    }
+    const struct jail_how how = jail_who();
     if (jail_enter(&how, &report, why, sizeof why) == ERR_NONE && jail_filter(JAIL_FILTER_TRANSPORT) == ERR_NONE) return;
     send_text(SCAN_FAILED, why);
     _exit(1);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* ssh-transport: started by ssh, never by hand. Descriptor 3 is the socket to the UI; everything else comes through it. */
 #include <poll.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,12 +21,7 @@ static bool jail(struct cm_ready *out)
 {
     char why[200] = "";
     struct jail_report report;
-    struct jail_how how = {.uid = getuid(), .gid = getgid()};
-    if (getuid() == 0) {
-        const struct passwd *pw = getpwnam("sshd");
-        how.uid = pw ? pw->pw_uid : 65534;
-        how.gid = pw ? pw->pw_gid : 65534;
-    }
+    const struct jail_how how = jail_who();
     if (jail_enter(&how, &report, why, sizeof why) != ERR_NONE || jail_check(&report, why, sizeof why) != ERR_NONE
         || jail_filter(JAIL_FILTER_TRANSPORT) != ERR_NONE) {
         struct cm_failed f = {.err = ERR_DENIED, .where = BYTES_LIT("jail"), .text = bytes_str(why)};

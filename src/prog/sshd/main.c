@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "os/jail.h"
 #include "os/log.h"
 #include "os/message.h"
 #include "os/process.h"
@@ -24,9 +25,6 @@
 
 static struct server server;
 static int daemon_line = -1;
-
-#define JAIL_USER "sshd"
-#define NOBODY 65534
 
 /* ---- configuration ---- */
 
@@ -91,16 +89,6 @@ static void log_begin(const struct server *s, int early)
 }
 
 /* ---- start ---- */
-
-/* A user that nothing else uses; where there is none, nobody (ARCHITECTURE 3). An ordinary user stays who it is. */
-static void jail_ids(struct server *s)
-{
-    s->jail_uid = getuid(), s->jail_gid = getgid();
-    if (geteuid() != 0) return;
-    const struct passwd *pw = getpwnam(JAIL_USER);
-    s->jail_uid = pw && pw->pw_uid != 0 ? pw->pw_uid : NOBODY;
-    s->jail_gid = pw && pw->pw_gid != 0 ? pw->pw_gid : NOBODY;
-}
 
 /* The name service's modules are loaded here, once, not again in every warden: a question that only the last of them can deny. */
 static void names_warm(void)
@@ -180,7 +168,8 @@ int main(int argc, char **argv)
     if (o->dump_only) conf_dump(s);
     if (sshd_conf_check(s->conf, &s->world) != ERR_NONE) exit(255);
     programs_open(s);
-    jail_ids(s);
+    const struct jail_how who = jail_who();
+    s->jail_uid = who.uid, s->jail_gid = who.gid;
     umask(umask(077) | 022);
     if (o->test || o->dump) {
         line_open(s->keys_line);

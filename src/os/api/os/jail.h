@@ -22,6 +22,10 @@ struct jail_how {
     int rung_first;         /* for tests: skip the rungs before this one; 0: none */
 };
 
+/* Who a jailed process is: a user that nothing else uses (`sshd`), or nobody where there is none (ARCHITECTURE 3). An ordinary user stays
+ * who it is. Asks the user database, so not from inside. */
+struct jail_how jail_who(void);
+
 struct jail_report {
     enum jail_rung rung;
     int landlock;           /* ABI in force; 0: none */
