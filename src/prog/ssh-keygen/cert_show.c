@@ -101,19 +101,15 @@ int job_show_cert(struct options *o)
     struct line_walk walk = {0};
     struct bytes line;
     bool any = false;
-    need_file(o, "Enter file in which the key is");
+    const char *shown = keys_read(o, &text);
     bool input = strcmp(o->file, "-") == 0;
-    const char *shown = input ? "(stdin)" : o->file;
-    enum err e = file_read(o->file, CONF_FILE_MAX, true, &text, NULL);
-    if (e == ERR_SYSTEM) fatal("ssh-keygen: %s: %s", shown, reason(e));
-    if (e != ERR_NONE) fatal("%s: %s", shown, reason(e));
     walk.rest = secret_bytes(&text);
     while (line_next(&walk, &line)) {
         struct pubkey *k CLEANUP(pubkey_drop) = NULL;
         struct pubkey_line view;
         while (line.n && (line.p[0] == ' ' || line.p[0] == '\t')) line.p++, line.n--;
         if (line.n == 0 || line.p[0] == '#') continue;
-        e = pubkey_line_parse_any(line, &view, &k);
+        enum err e = pubkey_line_parse_any(line, &view, &k);
         if (e != ERR_NONE) {
             say("%s:%zu: invalid key: %s", shown, walk.number, reason(e));
             continue;

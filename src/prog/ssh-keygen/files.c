@@ -116,6 +116,16 @@ enum err identity_load(const struct options *o, const char *given, const char *p
     return identity_load_from(o->file, given, prompt, out);
 }
 
+const char *keys_read(struct options *o, struct secret *out)
+{
+    need_file(o, "Enter file in which the key is");
+    const char *shown = strcmp(o->file, "-") == 0 ? "(stdin)" : o->file;
+    enum err e = file_read(o->file, CONF_FILE_MAX, true, out, NULL);
+    if (e == ERR_SYSTEM) fatal("ssh-keygen: %s: %s", shown, reason(e));
+    if (e != ERR_NONE) fatal("%s: %s", shown, reason(e));
+    return shown;
+}
+
 static enum err public_load_one(const char *path, struct pubkey **out, struct wr *comment)
 {
     struct secret text CLEANUP(secret_clear) = {0};

@@ -74,6 +74,8 @@ MUST_USE enum err identity_load(const struct options *o, const char *given, cons
 /* The same of a file that others may read, as it comes from elsewhere. */
 MUST_USE enum err identity_load_loose(const struct options *o, const char *prompt, struct identity *out);
 MUST_USE enum err identity_load_from(const char *path, const char *given, const char *prompt, struct identity *out);
+/* The text of a file of keys, o->file or what is answered ("-": stdin), and the name to show for it; stops where it cannot be read. */
+const char *keys_read(struct options *o, struct secret *out);
 /* The first key, plain or certificate, of a public key file, else of FILE.pub, else the clear half of a private key file. comment: the
  * line's, else the file's name. */
 MUST_USE enum err public_load(const char *path, struct pubkey **out, struct wr *comment);

@@ -134,12 +134,7 @@ int job_fingerprint(struct options *o)
     struct line_walk walk = {0};
     struct bytes line;
     bool any = false;
-    need_file(o, "Enter file in which the key is");
-    bool input = strcmp(o->file, "-") == 0;
-    const char *shown = input ? "(stdin)" : o->file;
-    enum err e = file_read(o->file, CONF_FILE_MAX, true, &text, NULL);
-    if (e == ERR_SYSTEM) fatal("ssh-keygen: %s: %s", shown, reason(e));
-    if (e != ERR_NONE) fatal("%s: %s", shown, reason(e));
+    const char *shown = keys_read(o, &text);
     if (is_private_text(secret_bytes(&text))) return fingerprint_private(o, secret_bytes(&text));
     if (fingerprint_framed(o, secret_bytes(&text))) return 0;
     walk.rest = secret_bytes(&text);
