@@ -90,6 +90,8 @@ static void ext_info_take(struct conn *c, struct bytes name, struct bytes value)
         c->facts.peer_agent_forward = true;
     } else if (bytes_is(name, "ping@openssh.com") && bytes_is(value, "0")) {
         c->facts.peer_ping = true;
+    } else if (bytes_is(name, "ext-info-in-auth@openssh.com") && is_server(c) && bytes_is(value, "0")) {
+        c->facts.peer_ext_info_late = true;
     }
 }
 
@@ -111,17 +113,31 @@ enum err ext_info_send(struct conn *c)
 {
     struct wr w = msg_begin(c, MSG_EXT_INFO);
     if (is_server(c)) {
-        wr_u32(&w, c->setup.sig_algs.n ? 4 : 3);
+        wr_u32(&w, (c->setup.sig_algs.n ? 4 : 3) - c->setup.agent_untold);
         if (c->setup.sig_algs.n) wr_cstring(&w, "server-sig-algs"), wr_string(&w, c->setup.sig_algs);
         wr_cstring(&w, "publickey-hostbound@openssh.com"), wr_cstring(&w, "0");
         wr_cstring(&w, "ping@openssh.com"), wr_cstring(&w, "0");
-        wr_cstring(&w, "agent-forward"), wr_cstring(&w, "0");    /* RFC 9987: we know its names */
+        if (!c->setup.agent_untold) wr_cstring(&w, "agent-forward"), wr_cstring(&w, "0");     /* RFC 9987: we know its names */
     } else {
         wr_u32(&w, 1);
         wr_cstring(&w, "ext-info-in-auth@openssh.com"), wr_cstring(&w, "0");
     }
     c->ext_info_sent = true;
     return msg_end(c, &w);
+}
+
+/* PROTOCOL, ext-info-in-auth@openssh.com: what was said before the user was known may be said better now. */
+enum err conn_ext_info(struct conn *c, struct bytes sig_algs, bool agent)
+{
+    if (!is_server(c) || c->stage != STAGE_AUTH || !c->facts.peer_ext_info_late || c->ext_info_late) return ERR_STATE;
+    if (sig_algs.n > NAME_LIST_MAX) return ERR_TOO_LONG;
+    struct wr w = msg_begin(c, MSG_EXT_INFO);
+    wr_u32(&w, 1 + agent);
+    wr_cstring(&w, "server-sig-algs"), wr_string(&w, sig_algs);
+    if (agent) wr_cstring(&w, "agent-forward"), wr_cstring(&w, "0");
+    TRY(msg_end(c, &w));
+    c->ext_info_late = true;
+    return ERR_NONE;
 }
 
 enum err on_ping(struct conn *c, struct rd *r, struct event *ev)

@@ -8,7 +8,7 @@ void face_conf_write(struct wr *w, const struct face_conf *c)
     wr_u32(w, c->jail_uid), wr_u32(w, c->jail_gid), wr_u32(w, c->rung_first);
     wr_string(w, c->software);
     wr_string(w, c->kex), wr_string(w, c->ciphers), wr_string(w, c->macs), wr_string(w, c->sig_algs);
-    wr_u32(w, c->compression);
+    wr_u32(w, c->agent_told), wr_u32(w, c->compression);
     wr_u64(w, c->rekey_bytes), wr_u64(w, c->rekey_s);
     wr_u32(w, c->debug);
     wr_u32(w, c->hostkey_count);
@@ -22,7 +22,7 @@ enum err face_conf_parse(struct bytes text, struct face_conf *out)
     c.jail_uid = rd_u32(&r), c.jail_gid = rd_u32(&r), c.rung_first = rd_u32(&r);
     c.software = rd_string(&r);
     c.kex = rd_string(&r), c.ciphers = rd_string(&r), c.macs = rd_string(&r), c.sig_algs = rd_string(&r);
-    c.compression = rd_u32(&r);
+    c.agent_told = rd_u32(&r), c.compression = rd_u32(&r);
     c.rekey_bytes = rd_u64(&r), c.rekey_s = rd_u64(&r);
     c.debug = rd_u32(&r);
     c.hostkey_count = rd_u32(&r);

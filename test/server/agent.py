@@ -3,6 +3,7 @@
 """The agent of a client, at our server: its socket, who may have it, and that it goes with the connection (TRUST T27)."""
 import glob
 import os
+import re
 import signal
 import stat
 import sys
@@ -110,6 +111,49 @@ def denied(tap, place):
         place.stop(server.process)
 
 
+def ours(place, server, command, *args, options=()):
+    return clients.ssh(place, programs.ours("ssh"), server, command, options=["LogLevel DEBUG1", "IdentityAgent SSH_AUTH_SOCK", *options], args=args)
+
+
+def named(place, server, client):
+    """By which names a session's agent was asked for (the server's log), and its connections opened (our client's)."""
+    asked = re.findall(rb"channel \d+ request (\S*agent\S*) ", place.read(server.log))
+    return {name.decode() for name in asked}, {name.decode() for name in re.findall(rb"open: ctype (\S*agent\S*)", client)}
+
+
+def names(tap, place, agent):
+    """RFC 9987's names between our own ends, OpenSSH's old ones with OpenSSH, whichever end is whose; where a Match block may change what is
+    allowed, the names are announced once the user is known."""
+    old, new = ({"auth-agent-req@openssh.com"}, {"auth-agent@openssh.com"}), ({"agent-req"}, {"agent-connect"})
+    match = lambda name, *lines: "Include " + place.write(f"match-{name}", "\n".join([f"Match User {place.user}", *lines]) + "\n")   # noqa: E731
+    with tap.case("our ssh at our sshd: RFC 9987's names"):
+        server = start(place, "ours-ours")
+        done = ours(place, server, "ssh-add -l", "-A")
+        same((done.stdout, named(place, server, done.stderr)), (agent.listing, new), "keys, names")
+        place.stop(server.process)
+    with tap.case("OpenSSH's ssh at our sshd: its own names"):
+        server = start(place, "debian-ours")
+        same(debian(place, server, "ssh-add -l", "-A").stdout, agent.listing, "keys")
+        same(named(place, server, b"")[0], old[0], "name of the request")
+        place.stop(server.process)
+    with tap.case("our ssh at OpenSSH's sshd: its names"):
+        server = servers.sshd(place, programs.foreign("sshd"), ["LogLevel DEBUG1"], log="agent-foreign.log")
+        done = ours(place, server, "ssh-add -l", "-A")
+        same((done.stdout, named(place, server, done.stderr)), (agent.listing, old), "keys, names")
+        place.stop(server.process)
+    for name, default, mine, there in (("refused to this user", [], "AllowAgentForwarding no", False),
+                                       ("disabled for this user", [], "DisableForwarding yes", False),
+                                       ("allowed to this user only", ["AllowAgentForwarding no"], "AllowAgentForwarding yes", True)):
+        with tap.case(f"Match: {name}"):
+            server = start(place, "match", match("agent", mine), *default)
+            done = ours(place, server, "echo ${SSH_AUTH_SOCK-none}; ssh-add -l", "-A")
+            same((done.stdout == b"none\n", agent.listing in done.stdout), (not there, there), f"agent; {done.stdout}")
+            same(named(place, server, done.stderr), new if there else (old[0], set()), "names")
+            same(debian(place, server, "ssh-add -l >/dev/null && echo in", "-A").stdout, b"in\n" if there else b"", "OpenSSH's client")
+            place.stop(server.process)
+            os.unlink(place.path(server.log))
+
+
 def hostile_home(tap, place):
     """What lies where the socket should go is the user's doing, and only the user's loss."""
     folder = f"{place.home}/.ssh/agent"
@@ -139,6 +183,7 @@ def main():
         agent = Agent(place)
         forwarded(tap, place, agent)
         multiplexed(tap, place, agent)
+        names(tap, place, agent)
         denied(tap, place)
         hostile_home(tap, place)
     tap.end()

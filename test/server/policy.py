@@ -113,6 +113,29 @@ def check_lines(tap, place):
         expect_log(place, server, rf"Unable to negotiate with {PORT}: no matching cipher found\. Their offer: aes256-cbc \[preauth\]")
 
 
+def check_sig_algs(tap, place):
+    """server-sig-algs: before the user is known what may be allowed to anyone, then what this user may use (ext-info-in-auth@openssh.com)."""
+    place.key("rsa", "key-rsa")
+    for allowed in "rsa-sha2-256", "rsa-sha2-512":
+        with tap.case(f"Match: {allowed} only, and our client signs with that at once"):
+            server = start(place, match=[f"Match User {U}", f"PubkeyAcceptedAlgorithms {allowed}"])
+            done = clients.ssh(place, programs.ours("ssh"), server, "echo in", options=["LogLevel DEBUG2"], key="rsa")
+            told = re.findall(rb"server-sig-algs|SSH2_MSG_EXT_INFO received", done.stderr)
+            same((done.stdout, told.count(b"SSH2_MSG_EXT_INFO received")), (b"in\n", 2), f"output, EXT_INFO messages; {done.stderr.decode()}")
+            same(re.findall(r"Failed publickey.*", log_of(place, server)), [], "failures")
+            same(debian(place, server, key="rsa").stdout, b"in\n" if allowed.endswith("512") else b"", "a client that takes no second one")
+            place.stop(server.process)
+    with tap.case("without a Match block there is one EXT_INFO only, and so for who does not ask for two"):
+        server = start(place)
+        done = clients.ssh(place, programs.ours("ssh"), server, "echo in", options=["LogLevel DEBUG1"])
+        same((done.stdout, done.stderr.count(b"SSH2_MSG_EXT_INFO received")), (b"in\n", 1), "output, messages")
+        place.stop(server.process)
+        server = start(place, match=[f"Match User {U}", "PubkeyAcceptedAlgorithms ssh-ed25519"])
+        done = debian(place, server, "echo in", "LogLevel DEBUG1")
+        same((done.stdout, done.stderr.count(b"SSH2_MSG_EXT_INFO received")), (b"in\n", 1), "output, messages to OpenSSH 9.2's")
+    place.stop(server.process)
+
+
 def check_methods(tap, place):
     server = start(place, "AuthenticationMethods publickey,password", "MaxAuthTries 3")
     with tap.case("two methods in order: key alone is partial, key and password are a login"):
@@ -208,6 +231,7 @@ def main():
     with Place() as place:
         check_lines(tap, place)
         check_methods(tap, place)
+        check_sig_algs(tap, place)
         check_access(tap, place)
         check_limits(tap, place)
         check_penalties(tap, place)

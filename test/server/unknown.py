@@ -55,10 +55,10 @@ def furnish(names):
 
 
 class Attempts:
-    def __init__(self, place):
-        self.place, self.module = place, failing.Module(place)
-        self.server = servers.sshd(place, programs.ours("sshd"), [f"DenyUsers {DENIED}", "MaxAuthTries 20"])
-        place.key("ed25519", "key-stranger")
+    def __init__(self, place, module, *options, key="key-stranger", log="sshd.log"):
+        self.place, self.module, self.key = place, module, key
+        self.server = servers.sshd(place, programs.ours("sshd"), [f"DenyUsers {DENIED}", "MaxAuthTries 20", *options], log=log)
+        place.key("ed25519", key)
 
     def attempt(self, method, user):
         """What a client that may not come in is told, and what the server did about it."""
@@ -66,7 +66,7 @@ class Attempts:
                    "LogLevel DEBUG2"]
         argv = clients.ssh_argv(self.place, programs.foreign("ssh"), self.server, options)
         name = os.path.basename(argv[2])
-        self.place.write(name, self.place.read(name).decode().replace("key-ed25519", "key-stranger"))
+        self.place.write(name, self.place.read(name).decode().replace("key-ed25519", self.key))
         sshpass = [] if method == "publickey" else [programs.foreign("sshpass"), "-p", "wrong"]
         self.module.arm()
         done = self.place.run([*sshpass, *argv, f"{user}@127.0.0.1", "true"])
@@ -85,6 +85,47 @@ class Attempts:
             same(two, one, f"{method} for {user}: {what}")
         if known[2] != (method != "publickey"):
             raise AssertionError(f"{method}: {known[2]} passwords hashed")
+
+
+# ---- certificates, and programs that are asked for keys and principals ----
+
+def certified(place, name, *principals):
+    key = place.key("ed25519", name)
+    place.run([programs.foreign("ssh-keygen"), "-q", "-s", place.key("ed25519", "user-ca"), "-I", "id", "-n", ",".join(principals), f"{key}.pub"], check=True)
+    return name
+
+
+def with_authorities(tap, place, module):
+    ca = place.write("ca.pub", place.public(place.key("ed25519", "user-ca")) + "\n", 0o644)
+    folder = f"{room.FOLDER}/programs"
+    os.mkdir(folder, 0o755)
+    scripts = {}
+    for name, text in {"none": ":", "other": f"echo {place.public(place.key('ed25519', 'key-nobodys'))}", "fails": "exit 3", "names": "echo somebody"}.items():
+        scripts[name] = f"{folder}/{name}"
+        with open(scripts[name], "w", encoding="ascii") as f:
+            f.write(f"#!/bin/sh\n{text}\n")
+        os.chmod(scripts[name], 0o755)
+    of_another, of_all = certified(place, "key-anothers", "somebody"), certified(place, "key-of-all", UNKNOWN, room.TESTER, *OTHERS)
+    trust, closed = f"TrustedUserCAKeys {ca}", [UNKNOWN, LOCKED, DENIED, EXPIRED]
+    rows = [("a certificate for another", [trust], of_another, None), ("a certificate for them all", [trust], of_all, closed),
+            ("a certificate of an authority that nobody trusts", [], of_all, None),
+            ("principals by file", [trust, "AuthorizedPrincipalsFile .ssh/principals"], of_all, None)]
+    for name in "none", "names", "fails":
+        rows.append((f"principals by a program ({name})", [trust, f"AuthorizedPrincipalsCommand {scripts[name]} %u %i", "AuthorizedPrincipalsCommandUser nobody"],
+                     of_all, None))
+    for name in "none", "other", "fails":
+        rows.append((f"keys by a program ({name})", [f"AuthorizedKeysCommand {scripts[name]} %u %k", "AuthorizedKeysCommandUser nobody"], "key-stranger", None))
+    for number, (what, options, key, users) in enumerate(rows):
+        with tap.case(f"{what}: the same is said and done whoever is named"):
+            users = users or [room.TESTER, UNKNOWN, *OTHERS]
+            if not LONG:
+                users = [users[0], UNKNOWN if users[0] != UNKNOWN else LOCKED, users[2 + number % (len(users) - 2)]]
+            a = Attempts(place, module, *options, key=key, log=f"sshd-{number}.log")
+            a.attempt("publickey", UNKNOWN)
+            known = a.attempt("publickey", users[0])
+            for user in users[1:]:
+                a.check("publickey", user, known)
+            place.stop(a.server.process)
 
 
 # ---- times ----
@@ -152,13 +193,16 @@ def main():
         if LONG:
             tap.note(f"NACRE_SEED={SEED}")
             check_times(tap, place, known)
-        a = Attempts(place)
+        module = failing.Module(place)
+        a = Attempts(place, module)
         for method in METHODS:
             a.attempt(method, UNKNOWN)      # what a server does once only is behind it
             with tap.case(f"{method}: the same is said and done for names unknown, locked, denied and expired"):
                 known = a.attempt(method, room.TESTER)
                 for user in UNKNOWN, *OTHERS:
                     a.check(method, user, known)
+        place.stop(a.server.process)
+        with_authorities(tap, place, module)
     tap.end()
 
 

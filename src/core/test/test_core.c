@@ -268,6 +268,30 @@ static void agent_forwarding_has_two_names(void **state)
     }
 }
 
+/* Once the user is known the server says anew what counts for that one; once only, and not to who did not ask for it. */
+static void a_second_ext_info_counts(void **state)
+{
+    (void)state;
+    for (int agent = 0; agent < 2; agent++) {
+        struct pair p;
+        pair_start(&p, &(struct conn_setup){.agent_untold = true});
+        struct event ev = pair_stop_at(&p, &p.server, EV_AUTH_TRY);
+        assert_true(conn_facts(p.server.c)->peer_ext_info_late);
+        assert_true(bytes_is(conn_facts(p.client.c)->server_sig_algs, "ssh-ed25519,rsa-sha2-512"));
+        assert_false(conn_facts(p.client.c)->peer_agent_forward);
+        assert_int_equal(conn_ext_info(p.client.c, BYTES_LIT("x"), true), ERR_STATE);
+        assert_int_equal(conn_ext_info(p.server.c, BYTES_LIT("rsa-sha2-256"), agent), ERR_NONE);
+        assert_int_equal(conn_ext_info(p.server.c, BYTES_LIT("rsa-sha2-256"), agent), ERR_STATE);
+        const struct answer pk_ok = {.type = ANSWER_PK_OK};
+        assert_int_equal(conn_answer(p.server.c, ev.question, &pk_ok), ERR_NONE);
+        pair_stop_at(&p, &p.client, EV_AUTH_DONE);
+        assert_true(bytes_is(conn_facts(p.client.c)->server_sig_algs, "rsa-sha2-256"));
+        assert_int_equal(conn_facts(p.client.c)->peer_agent_forward, agent);
+        assert_int_equal(conn_ext_info(p.server.c, BYTES_LIT("x"), true), ERR_STATE);
+        pair_stop(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +301,7 @@ int main(void)
         cmocka_unit_test(the_group_asked_for_fits_cipher_and_mac), cmocka_unit_test(bulk_both_ways_survives_rekeys), cmocka_unit_test(single_bytes_are_enough),
         cmocka_unit_test(a_wrong_guess_is_skipped_once), cmocka_unit_test(data_waits_for_a_command_that_wants_no_reply),
         cmocka_unit_test(the_exit_status_arrives_after_the_peers_close), cmocka_unit_test(agent_forwarding_has_two_names),
+        cmocka_unit_test(a_second_ext_info_counts),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

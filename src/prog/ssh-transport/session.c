@@ -255,6 +255,8 @@ enum err forward_ask(struct transport *t, const struct event *ev)
     const struct channel_open *o = &ev->open;
     size_t i = 0;
     bool agent = o->type == OPEN_AUTH_AGENT;
+    char name[64];
+    report_line(t, 1, "client_input_channel_open: ctype %s", escape_str(o->name, name, sizeof name));
     if (agent ? !t->agent_asked : o->type != OPEN_FORWARDED_TCPIP || t->listens == 0)
         return unasked(t, ev);
     while (i < ASKED_MAX && t->asked[i].question)

@@ -134,6 +134,7 @@ static void say_take(struct face *f, const union say *s, const int fds[3])
     switch ((enum say_type)s->type) {
     case SAY_SIGNED: face_signed(f, &s->SIGNED); return;
     case SAY_BANNER: banner_add(f, &s->BANNER); return;
+    case SAY_EXT: face_ext(f, &s->EXT); return;
     case SAY_AUTH: face_auth_say(f, &s->AUTH); return;
     case SAY_REPLY: face_reply(f, &s->REPLY); return;
     case SAY_STARTED: face_started(f, &s->STARTED, fds); return;

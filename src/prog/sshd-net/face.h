@@ -67,6 +67,7 @@ void face_alarm(struct face *f);
 void face_sign(struct face *f, const struct event *ev);
 void face_signed(struct face *f, const struct say_signed *say);
 void face_auth_try(struct face *f, const struct event *ev);
+void face_ext(struct face *f, const struct say_ext *say);
 void face_auth_say(struct face *f, const struct say_auth *say);
 void face_hostkeys_announce(struct face *f);
 void face_prove(struct face *f, const struct event *ev);
@@ -105,6 +106,8 @@ void face_files_work(struct face *f);
 
 /* face_trace.c */
 void face_trace(struct face *f);
+/* A debug line for the warden's log; the peer's words in it are escaped. */
+void face_line(struct face *f, uint32_t level, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* Take what the warden said, without waiting. */
 void face_hear(struct face *f);

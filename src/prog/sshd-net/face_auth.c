@@ -113,6 +113,15 @@ static void banner_send(struct face *f)
     f->banner = (struct wr){0};
 }
 
+void face_ext(struct face *f, const struct say_ext *say)
+{
+    uint8_t room[sizeof say->algs];
+    struct bounded algs = FIELD(say, algs);
+    if (algs.err != ERR_NONE) _exit(0);
+    if (!conn_facts(f->conn)->peer_ext_info_late) return;
+    while (conn_ext_info(f->conn, net_sig_algs(algs.b, (struct span){room, sizeof room}), say->agent != 0) == ERR_AGAIN) face_flush(f);
+}
+
 static void auth_done(struct face *f, const struct say_auth *say)
 {
     f->authenticated = true;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "face.h"
 
+#include "base/text.h"
+
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
@@ -236,6 +238,9 @@ static void request_terminal(struct face *f, const struct event *ev)
 static void request_take(struct face *f, const struct event *ev)
 {
     struct face_chan *c = chan_of(f, ev->chan);
+    char name[64];
+    face_line(f, 1, "server_input_channel_req: channel %u request %s reply %d", ev->chan, escape_str(ev->request.name, name, sizeof name),
+              ev->request.want_reply);
     if (!c || c->kind != CHAN_SESSION) {
         face_answer(f, ev->question, false);
         return;

@@ -5,9 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static void line(struct face *f, uint32_t level, const char *fmt, ...) PRINTF_LIKE(3, 4);
-
-static void line(struct face *f, uint32_t level, const char *fmt, ...)
+void face_line(struct face *f, uint32_t level, const char *fmt, ...)
 {
     struct ask_line ask = {.type = ASK_LINE, .level = level};
     char text[sizeof ask.text];
@@ -29,8 +27,8 @@ static bool told_at_1(uint32_t msg)
 static void packet(struct face *f, const struct trace *t)
 {
     bool sent = t->type == TRACE_SENT;
-    if (told_at_1(t->a)) line(f, 1, "SSH2_MSG_%s %s", message_name((uint8_t)t->a), sent ? "sent" : "received");
-    line(f, 3, "%s packet: type %u", sent ? "send" : "receive", t->a);
+    if (told_at_1(t->a)) face_line(f, 1, "SSH2_MSG_%s %s", message_name((uint8_t)t->a), sent ? "sent" : "received");
+    face_line(f, 3, "%s packet: type %u", sent ? "send" : "receive", t->a);
 }
 
 void face_trace(struct face *f)
@@ -40,12 +38,12 @@ void face_trace(struct face *f)
     while (f->setup->conf.debug > 0 && conn_trace(f->conn, &t)) {
         switch (t.type) {
         case TRACE_SENT: case TRACE_RECEIVED: packet(f, &t); break;
-        case TRACE_KEX_CHOSEN: line(f, 1, "%s: %s", t.a < COUNT_OF(chosen) ? chosen[t.a] : "kex", t.text); break;
-        case TRACE_REKEY: line(f, 1, "rekey begins"); break;
-        case TRACE_WINDOW: line(f, 2, "channel %u: window %u", t.a, t.b); break;
-        case TRACE_DH_BITS: line(f, 2, "bits set: %u/%u", t.a, t.b); break;
-        case TRACE_LOST: line(f, 2, "%u trace lines lost", t.a); break;
-        case TRACE_KEX_LOCAL: case TRACE_KEX_PEER: line(f, 2, "kex: %s: %s", t.type == TRACE_KEX_PEER ? "peer" : "local", t.text); break;
+        case TRACE_KEX_CHOSEN: face_line(f, 1, "%s: %s", t.a < COUNT_OF(chosen) ? chosen[t.a] : "kex", t.text); break;
+        case TRACE_REKEY: face_line(f, 1, "rekey begins"); break;
+        case TRACE_WINDOW: face_line(f, 2, "channel %u: window %u", t.a, t.b); break;
+        case TRACE_DH_BITS: face_line(f, 2, "bits set: %u/%u", t.a, t.b); break;
+        case TRACE_LOST: face_line(f, 2, "%u trace lines lost", t.a); break;
+        case TRACE_KEX_LOCAL: case TRACE_KEX_PEER: face_line(f, 2, "kex: %s: %s", t.type == TRACE_KEX_PEER ? "peer" : "local", t.text); break;
         default: break;
         }
     }

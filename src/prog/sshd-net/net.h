@@ -17,6 +17,9 @@ struct net_setup {
 /* ERR_NO_KEX and the like: a list without a name that we have. */
 MUST_USE enum err net_setup_make(struct bytes text, struct net_setup *out);
 
+/* For server-sig-algs: what a verifier here can verify of those names, nothing that the configuration only knows of. Written to room. */
+struct bytes net_sig_algs(struct bytes names, struct span room);
+
 /* Everything a first handshake would otherwise do first: fetching algorithms, allocating, reading openssl.cnf. */
 MUST_USE enum err net_rehearse(const struct net_setup *s);
 

@@ -45,12 +45,10 @@ static size_t mac_fill(struct bytes names)
     return n;
 }
 
-/* server-sig-algs names what a verifier here can verify, nothing that the configuration only knows of. */
-static struct bytes sig_algs_fill(struct bytes names)
+struct bytes net_sig_algs(struct bytes names, struct span room)
 {
-    static uint8_t room[NAME_LIST_MAX];
     struct bytes name;
-    struct wr w = wr_span((struct span){room, sizeof room});
+    struct wr w = wr_span(room);
     for (size_t pos = 0; names_next(names, &pos, &name);) {
         const struct sig_alg *alg = sig_alg_find(name);
         if (!alg || sig_alg_is_cert(alg)) continue; /* as OpenSSH: certificates are taken under the plain names listed here */
@@ -62,6 +60,7 @@ static struct bytes sig_algs_fill(struct bytes names)
 
 enum err net_setup_make(struct bytes text, struct net_setup *out)
 {
+    static uint8_t algs[NAME_LIST_MAX];
     struct face_conf c;
     TRY(face_conf_parse(text, &c));
     if (kex_fill(c.kex) == 0) return ERR_NO_KEX;
@@ -73,7 +72,8 @@ enum err net_setup_make(struct bytes text, struct net_setup *out)
     out->conf = c;
     out->conn = (struct conn_setup){
         .role = ROLE_SERVER, .random = random_libcrypto, .software = software, .kex = kex_list, .ciphers = cipher_list, .macs = mac_list,
-        .compress = compress_list, .hostkeys = hostkeys, .hostkey_count = c.hostkey_count, .sig_algs = sig_algs_fill(c.sig_algs), .trace = c.debug > 0,
+        .compress = compress_list, .hostkeys = hostkeys, .hostkey_count = c.hostkey_count, .trace = c.debug > 0,
+        .sig_algs = net_sig_algs(c.sig_algs, (struct span){algs, sizeof algs}), .agent_untold = !c.agent_told,
         .rekey_bytes = c.rekey_bytes, .rekey_us = c.rekey_s * 1000000};
     return ERR_NONE;
 }

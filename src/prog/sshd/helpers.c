@@ -219,7 +219,8 @@ static uint32_t debug_level(void)
     return log_level() > LOG_LEVEL_VERBOSE ? (uint32_t)(log_level() - LOG_LEVEL_VERBOSE) : 0;
 }
 
-/* For server-sig-algs, which is sent before we know who comes: where a Match block could allow more than the global values, all that we know. */
+/* For server-sig-algs, which is first sent before we know who comes: where a Match block could allow more than the global values, all that we
+ * know. */
 static const char *algs_told(const struct server *s)
 {
     return sshd_rows_match(s->rows) ? conf_algs_openssh.key_known : s->conf->pubkey_accepted_algorithms;
@@ -235,6 +236,7 @@ static enum err conf_fd_make(struct server *s)
     struct face_conf f = {
         .jail_uid = s->jail_uid, .jail_gid = s->jail_gid, .software = bytes_str(software), .kex = bytes_str(c->kex_algorithms),
         .ciphers = bytes_str(c->ciphers), .macs = bytes_str(c->macs), .sig_algs = bytes_str(algs_told(s)),
+        .agent_told = c->allow_agent_forwarding && !c->disable_forwarding && !sshd_rows_match(s->rows),
         .compression = c->compression, .rekey_bytes = c->rekey_limit.bytes, .rekey_s = (uint64_t)c->rekey_limit.time_s,
         .debug = debug_level(), .hostkey_count = (uint32_t)s->hostkey_count};
     for (size_t i = 0; i < s->hostkey_count; i++)

@@ -101,6 +101,7 @@ struct warden {
 union warden_scratch {
     struct { struct keys_say got; struct say_signed say; } sign;
     struct say_banner banner;
+    struct say_ext ext;
     struct say_group group;
     union { struct verify_ask small; struct verify_ask_big big; } verify;
     struct { struct judge_ask ask; struct judge_say say; struct key_options limits; } judge;

@@ -94,6 +94,16 @@ static void banner_send(struct warden *w)
     free(text);
 }
 
+/* Where settings hang on who comes, the face has told the client what holds for everybody; now it can say more. */
+static void ext_send(struct warden *w)
+{
+    struct say_ext *say = &warden_scratch.ext;
+    if (!sshd_rows_match(w->server->rows)) return;
+    *say = (struct say_ext){.type = SAY_EXT, .agent = w->conf->allow_agent_forwarding && !w->conf->disable_forwarding};
+    FIELD_SET(say, algs, bytes_str(w->conf->pubkey_accepted_algorithms));
+    warden_say(w, say, NULL, 0);
+}
+
 static void user_begin(struct warden *w, const struct ask_who *who)
 {
     char reason[1024] = "";
@@ -117,7 +127,7 @@ static void user_begin(struct warden *w, const struct ask_who *who)
     if (reason[0]) log_line(LOG_LEVEL_INFO, "%s", reason);
     methods_init(&w->methods, w->conf);
     title_set("%s [priv]", w->account.valid ? w->user : "unknown");
-    if (first) banner_send(w);
+    if (first) ext_send(w), banner_send(w);
 }
 
 void warden_attempt_begin(struct warden *w, const struct ask_who *who)

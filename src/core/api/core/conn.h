@@ -41,6 +41,7 @@ struct conn_setup {
     const struct conn_hostkey *hostkeys;        /* server */
     size_t hostkey_count;
     struct bytes sig_algs;      /* server: server-sig-algs for EXT_INFO; empty: none sent */
+    bool agent_untold;          /* server: the first EXT_INFO does not announce RFC 9987's names of agent forwarding */
     uint64_t rekey_bytes;       /* 0: the cipher's own limit */
     uint64_t rekey_us;          /* 0: never by time */
     uint32_t gex_min, gex_want, gex_max;        /* client: RFC 4419 request; 0: 2048, 3072 (or by cipher), 8192 */
@@ -242,6 +243,10 @@ MUST_USE enum err conn_auth_try(struct conn *c, const struct auth_attempt *a);
 /* Server: a banner, before authentication succeeds. */
 MUST_USE enum err conn_banner(struct conn *c, struct bytes text);
 
+/* Server: a second EXT_INFO, once the user is known, for a client that said ext-info-in-auth@openssh.com (facts.peer_ext_info_late): what counts for
+ * this user. agent: RFC 9987's names of agent forwarding are announced. Once, before authentication succeeds; else ERR_STATE. */
+MUST_USE enum err conn_ext_info(struct conn *c, struct bytes sig_algs, bool agent);
+
 /* ---- channels ---- */
 
 /* Opens a channel; its number to *chan at once. Allowed for a client while an auth try is pending that should succeed (the
@@ -308,6 +313,7 @@ struct conn_facts {
     const struct compress_alg *compress_in, *compress_out;  /* NULL: none */
     struct bytes server_sig_algs;               /* client: from EXT_INFO; empty: not sent */
     bool peer_ping, peer_hostbound, peer_ext_info;
+    bool peer_ext_info_late;                    /* server: the client takes another EXT_INFO during authentication */
     bool peer_agent_forward;                    /* client: the server announced RFC 9987's names of agent forwarding */
     uint64_t bytes_in, bytes_out, packets_in, packets_out;
     uint32_t rekeys;                            /* key exchanges finished */

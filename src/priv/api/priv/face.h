@@ -124,6 +124,7 @@ union ask {
 #define SAY_TABLE(X) \
     X(SIGNED,    say_signed,    0)      /* to SIGN */ \
     X(BANNER,    say_banner,    0)      /* before the AUTH it comes with; more than one for a long text */ \
+    X(EXT,       say_ext,       0)      /* before the first AUTH: what the second EXT_INFO says, where settings hang on the user */ \
     X(AUTH,      say_auth,      0)      /* to AUTH_* */ \
     X(REPLY,     say_reply,     0)      /* to PTY, ENV, START that failed, SIGNAL, CANCEL, AGENT */ \
     X(STARTED,   say_started,   3)      /* to START: the terminal's master, or sink, source, source_err, or the line to a file hand */ \
@@ -144,6 +145,8 @@ enum say_type {
 
 struct say_signed { uint32_t type, ok, sig_n; uint8_t sig[SIGNATURE_OUT]; };
 struct say_banner { uint32_t type, text_n; uint8_t text[8192]; };
+
+struct say_ext { uint32_t type, agent, algs_n; uint8_t algs[2048]; };   /* PubkeyAcceptedAlgorithms; agent: forwarding is allowed */
 
 enum say_auth_result { SAY_AUTH_NO, SAY_AUTH_YES, SAY_AUTH_PARTIAL, SAY_AUTH_PK_OK, SAY_AUTH_PROMPT };
 /* What the face needs to know of the settings after login. It only saves round trips: the warden enforces them. */

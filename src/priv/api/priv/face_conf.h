@@ -18,6 +18,7 @@ struct face_conf {
     uint32_t rung_first;        /* struct jail_how */
     struct bytes software;      /* after "SSH-2.0-" */
     struct bytes kex, ciphers, macs, sig_algs;
+    uint32_t agent_told;        /* agent forwarding is allowed, whoever comes */
     uint32_t compression;
     uint64_t rekey_bytes, rekey_s;
     uint32_t debug;             /* send debug lines up to this level */
