@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import programs
 import room
 from place import Place
-from tap import Skip, Tap, same
+from tap import Skip, Tap, same, wait_for
 
 room.enter(as_self=True)     # no file of the machine's own users is read, a .bashrc's noise among them
 
@@ -69,14 +69,21 @@ class Puppet:
 
     def run(self, *script, options=()):
         """Returns (CompletedProcess, datagrams that the UI sent); the script's items are datagrams, None waits for one of the UI's."""
+        open(f"{self.folder}/puppet.log", "w", encoding="ascii").close()     # nothing of the run before
         with open(f"{self.folder}/puppet.do", "w", encoding="ascii") as f:
             for item in script:
                 f.write("wait\n" if item is None else f"send {item.hex()}\n" if isinstance(item, bytes) else f"{item}\n")
         p = self.place.run([f"{self.folder}/ssh", "-F", "none", "-l", "me", "-i", self.place.key(), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", *options,
                             "-o", f"UserKnownHostsFile={self.place.path('known_hosts')}", "-o", "GlobalKnownHostsFile=none",
                             "-o", "ProxyCommand=cat >/dev/null", "host", "true"], start_new_session=True)
+        *lines, _ = wait_for("end of the puppet's log", self.log_whole)
+        return p, [bytes.fromhex(line) for line in lines]
+
+    def log_whole(self):
+        """All lines of it, once the puppet has written the last one; it may outlive ssh."""
         with open(f"{self.folder}/puppet.log", encoding="ascii") as f:
-            return p, [bytes.fromhex(line) for line in f.read().split()]
+            text = f.read()
+        return text.endswith("end\n") and text.split()
 
     def signatures(self, sent):
         """Of every AUTH datagram its signature field, where it is not empty."""

@@ -3,7 +3,7 @@
  *   send HEX     a datagram to the UI
  *   wait         for a datagram from the UI; it is added to `puppet.log` as hex
  *   quit         end at once
- * and then notes all else until the UI is gone. */
+ * and then notes all else until the UI is gone. The last line of the log is `end`. */
 #include <errno.h>
 #include <limits.h>
 #include <stdint.h>
@@ -52,6 +52,11 @@ static FILE *beside(const char *name, const char *how)
     return fopen(path, how);
 }
 
+static int end(void)
+{
+    return fputs("end\n", notes) < 0 || fclose(notes) != 0;
+}
+
 int main(void)
 {
     FILE *script = beside("puppet.do", "r");
@@ -62,11 +67,11 @@ int main(void)
         if (strncmp(line, "wait", 4) == 0)
             note(0);
         else if (strncmp(line, "quit", 4) == 0)
-            return 0;
+            return end();
         else if (strncmp(line, "send ", 5) == 0)
             say(line + 5);
     }
     while (note(0))
         ;
-    return 0;
+    return end();
 }
