@@ -227,10 +227,12 @@ static bool both_over(const struct duo *d)
 static bool turn_all(struct duo *d)
 {
     bool moved = false;
+    d->without_chance = true;
     for (int i = 0; i < 2; i++) {
         moved |= duo_deliver(d, (enum role)i, SIZE_MAX) != 0;
         moved |= duo_step(d, (enum role)(1 - i));
     }
+    d->without_chance = false;
     return moved;
 }
 

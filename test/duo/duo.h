@@ -122,6 +122,7 @@ struct duo {
     struct duo_side side[2];        /* by role */
     struct rng rng;
     uint64_t now_us;
+    bool without_chance;            /* this turn: who could move does */
 };
 
 struct duo *duo_new(const struct duo_plan *plan);

@@ -70,11 +70,12 @@ static bool give_data(struct duo *d, struct duo_side *s, uint32_t n)
     return sum != 0;
 }
 
-static bool consume(struct duo_side *s, uint32_t n)
+/* A slow reader takes what it likes when it likes, but takes it all where nothing else would move. */
+static bool consume(const struct duo *d, struct duo_side *s, uint32_t n)
 {
     struct duo_chan *ch = &s->chan[n];
-    size_t part = ch->held < 500 ? ch->held : (size_t)rng_below(&s->rng, ch->held);
-    if (part == 0 || rng_below(&s->rng, 8) == 0) return false;
+    size_t part = ch->held < 500 || d->without_chance ? ch->held : (size_t)rng_below(&s->rng, ch->held);
+    if (part == 0 || (!d->without_chance && rng_below(&s->rng, 8) == 0)) return false;
     chan_consumed(s->c, n, part);
     ch->held -= part;
     return true;
@@ -297,7 +298,7 @@ bool script_work(struct duo *d, struct duo_side *s)
         if (!s->chan[n].used || s->chan[n].closed) continue;
         if (s->role == ROLE_SERVER && server_open(s, n)) moved = true;
         if (give_data(d, s, n)) moved = true;
-        if (d->plan.slow && consume(s, n)) moved = true;
+        if (d->plan.slow && consume(d, s, n)) moved = true;
         if (s->role == ROLE_SERVER && server_end(d, s, n)) moved = true;
     }
     return moved;
