@@ -151,11 +151,50 @@ def contents(tap, c):
             same(done.returncode, 0, host)
 
 
+def revoked_files(tap, c):
+    """RevokedHostKeys: key revocation lists of either ssh-keygen, and files that cannot be read or understood, which refuse every key."""
+    p, key = c.place, c.sign("ed25519", None, "-z", "7")
+    server = c.server(key)
+    trust, plain = authority(c.ca, p), f"[127.0.0.1]:{server.port} {server.publics[0]}\n"
+    digest = p.run([programs.foreign("ssh-keygen"), "-lf", f"{key}.pub"], check=True).stdout.split()[1].decode()
+    specs = {"nothing": ("", 0, 0), "the key": (f"key: {server.publics[0]}", 255, 255), "its hash": (f"hash: {digest}", 255, 255),
+             "its serial": ("serial: 5-9", 255, 0), "its id": (f"id: host {c.count}", 255, 0), "another serial": ("serial: 8", 0, 0),
+             "the authority": (f"key: {p.public(c.ca)}", 255, 0), "another key": (f"key: {p.public(c.other)}", 0, 0)}
+    for number, (what, (spec, as_cert, as_plain)) in enumerate(specs.items()):
+        with tap.case(f"RevokedHostKeys, a list with {what}"):
+            text, krl = p.write("spec", spec + "\n"), p.path("krl")
+            maker = programs.ours("ssh-keygen") if number % 2 else programs.foreign("ssh-keygen")
+            p.run([maker, "-q", "-k", "-f", krl, "-s", f"{c.ca}.pub", text], check=True)
+            c.both(server, trust, STRICT, f"RevokedHostKeys={krl}", want=as_cert)
+            c.both(server, plain, STRICT, "HostKeyAlgorithms=ssh-ed25519", f"RevokedHostKeys={krl}", want=as_plain)
+            if as_cert:
+                done, _ = c.ssh(programs.ours("ssh"), server, trust, "StrictHostKeyChecking=no", f"RevokedHostKeys={krl}")
+                same((done.returncode, b"revoked by file" in done.stderr), (255, True), "whatever StrictHostKeyChecking says")
+    whole = p.read("krl")
+    os.mkdir(p.path("folder"))
+    os.mkfifo(p.path("fifo"))
+    bad = {"that is not there": p.path("not-there"), "that is a folder": p.path("folder"), "that is cut": p.write("cut", whole[:-9]),
+           "that is no text and no list": p.write("noise", bytes(range(256)))}
+    for number, (what, path) in enumerate({**bad, "that is a FIFO": p.path("fifo")}.items()):
+        with tap.case(f"RevokedHostKeys, a file {what}: nobody is believed"):
+            words = {}
+            for whose, program in ("ours", programs.ours("ssh")), ("OpenSSH's", programs.foreign("ssh")):
+                if whose == "ours" or path in bad.values():
+                    done, _ = c.ssh(program, server, plain, "StrictHostKeyChecking=no" if number % 2 else STRICT, f"RevokedHostKeys={path}")
+                    words[whose] = (done.returncode, b"in revoked keys file" in done.stderr)
+            same(set(words.values()), {(255, True)}, f"status, said: {words}")
+    with tap.case("RevokedHostKeys, several files: each counts"):
+        krl = p.write("good", whole)
+        text = p.write("text", f"{server.publics[0]}\n")
+        c.both(server, plain, STRICT, "HostKeyAlgorithms=ssh-ed25519", f"RevokedHostKeys={krl} {krl}", differ=True)
+        c.both(server, plain, STRICT, "HostKeyAlgorithms=ssh-ed25519", f"RevokedHostKeys={krl} {text}", want=255, differ=True)
+
+
 def main():
     tap = Tap()
     with Place() as place:
         c = Certs(place)
-        for part in kinds, lines, contents:
+        for part in kinds, lines, contents, revoked_files:
             part(tap, c)
     tap.end()
 

@@ -62,13 +62,15 @@ class Bench:
     def both(self, server, *args, want=None, always=False, **kw):
         """The offers of ours, found to be OpenSSH's, and so the status."""
         results, self.turn = [], self.turn + 1
+        seen = len(self.place.read(server.log))
         for program in [programs.ours("ssh"), programs.foreign("ssh")][:1 + (LONG or always or self.turn % 2)]:
             done = self.ssh(program, server, *args, **kw)
             lines = done.stderr.decode().replace(self.place.folder, "PLACE").splitlines()
             results.append((done.returncode, [line.split("key: ", 1)[1] for line in lines if "Offering public key: " in line]))
-        same(results[0], results[-1], f"ours and OpenSSH's, whose last words were {lines[-4:]}")
+        log = self.place.read(server.log)[seen:].decode(errors="replace")[-4000:]
+        same(results[0], results[-1], f"ours and OpenSSH's, whose last words were {lines[-12:]}, and the server's log:\n{log}\n")
         if want is not None:
-            same(results[0][0], want, "status")
+            same(results[0][0], want, f"status; the server's log:\n{log}\n")
         return results[0][1]
 
 
