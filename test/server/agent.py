@@ -2,10 +2,13 @@
 # SPDX-License-Identifier: ISC
 """The agent of a client, at our server: its socket, who may have it, and that it goes with the connection (TRUST T27)."""
 import glob
+import hashlib
 import os
 import re
 import signal
+import socket
 import stat
+import string
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -42,6 +45,12 @@ def sockets(place):
     return glob.glob(f"{place.home}/.ssh/agent/*")
 
 
+def host_letters():
+    """OpenSSH 10.1's: of a SHA-512 over the machine's name."""
+    letters = string.ascii_lowercase + string.ascii_uppercase + string.digits
+    return "".join(letters[byte % len(letters)] for byte in hashlib.sha512(os.uname().nodename.encode()).digest()[:10])
+
+
 def forwarded(tap, place, agent):
     server = start(place, "plain")
     with tap.case("ssh -A: the client's keys are seen by programs of the session"):
@@ -67,6 +76,24 @@ def forwarded(tap, place, agent):
     with tap.case("many questions at once"):
         many = "for i in 1 2 3 4 5 6 7 8; do ssh-add -l & done; wait"
         same(debian(place, server, many, "-A").stdout, agent.listing * 8, "keys")
+    with tap.case("what a crash leaves is of this machine to ssh-agent -u, an hour later, and OpenSSH's names are the same"):
+        folder = f"{place.home}/.ssh/agent"
+        argv = clients.ssh_argv(place, programs.foreign("ssh"), server, ["IdentityAgent SSH_AUTH_SOCK"])
+        client = place.start([*argv, "-A", "127.0.0.1", "echo up; exec sleep 300"], "crashed.log")
+        wait_for("session", lambda: place.read("crashed.log").endswith(b"\n"))
+        path, = sockets(place)
+        same(re.fullmatch(r"s\.([a-zA-Z0-9]{10})\.sshd\.[a-zA-Z0-9]{10}", os.path.basename(path))[1], host_letters(), "the machine's letters")
+        left = f"{path[:-1]}-"
+        with socket.socket(socket.AF_UNIX) as s:    # as one whose process was killed: bound, and nobody listens
+            s.bind(left)
+        for name in path, left:
+            os.chown(name, room.TESTER_ID, room.TESTER_ID)
+            os.utime(name, (0, 0))
+        become = ["setpriv", f"--reuid={room.TESTER_ID}", f"--regid={room.TESTER_ID}", "--clear-groups"]
+        place.run([*become, programs.ours("ssh-agent"), "-u"], env={**place.env, "HOME": place.home}, check=True)
+        same(os.listdir(folder), [os.path.basename(path)], "sockets that stay")
+        place.stop(client)
+        wait_for("removal", lambda: not sockets(place))
     with tap.case("a warden that is killed leaves no socket behind"):
         argv = clients.ssh_argv(place, programs.foreign("ssh"), server, ["IdentityAgent SSH_AUTH_SOCK"])
         client = place.start([*argv, "-A", "127.0.0.1", "echo $PPID; exec sleep 300"], "killed.log")

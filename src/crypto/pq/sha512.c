@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "sha512.h"
+#include "crypto/sha512.h"
 
 enum { BLOCK = 128 };
 

@@ -4,7 +4,7 @@
 #include "crypto/pq.h"
 
 #include "mask.h"
-#include "sha512.h"
+#include "crypto/sha512.h"
 #include "sntrup_code.h"
 
 enum { P = SNTRUP_P, W = SNTRUP_W, HASH = 32, KEY_TRIES_MAX = 100 };

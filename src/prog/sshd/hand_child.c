@@ -18,11 +18,12 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "crypto/sha512.h"
 #include "conf/sshd.h"
 #include "os/message.h"
 #include "os/socket.h"
 #include "sshd/hand.h"
-#include "sshd/sha256.h"
+
 
 #define WARDEN_FD 3
 
@@ -212,17 +213,18 @@ static bool folder_make(const char *path, bool private)
     return good;
 }
 
-/* HOME/.ssh/agent/s.HOST.sshd.RANDOM: HOST by a hash of the machine's name, as a home folder may be on several. */
+/* HOME/.ssh/agent/s.HOST.sshd.RANDOM: HOST by a hash of the machine's name, as a home folder may be on several. Just as ssh-agent and OpenSSH 10.1 have
+ * it, as `ssh-agent -u` looks for sockets of this machine that a crash left. */
 static bool agent_name(const char *home, char *out, size_t cap)
 {
     char host[256] = "", at[LETTERS + 1], tail[LETTERS + 1];
-    uint8_t hash[32], random[LETTERS];
+    uint8_t hash[64], random[LETTERS];
     int n = snprintf(out, cap, "%s/.ssh", home);
     if (n < 0 || (size_t)n >= cap || !folder_make(out, false)) return false;
     n = snprintf(out, cap, "%s/.ssh/agent", home);
     if (n < 0 || (size_t)n >= cap || !folder_make(out, true)) return false;
     if (gethostname(host, sizeof host - 1) != 0 || getrandom(random, sizeof random, 0) != (ssize_t)sizeof random) return false;
-    sha256_sum(bytes_str(host), hash);
+    sha512(bytes_str(host), (struct bytes){0}, (struct bytes){0}, hash);
     letters_from(hash, at), letters_from(random, tail);
     n = snprintf(out, cap, "%s/.ssh/agent/s.%s.sshd.%s", home, at, tail);
     return n > 0 && (size_t)n < cap;

@@ -10,7 +10,7 @@
 #include "keccak.h"
 #include "mldsa_poly.h"
 #include "mlkem_poly.h"
-#include "sha512.h"
+#include "crypto/sha512.h"
 #include "sntrup_code.h"
 
 /* A generator for tests: SHAKE128 of a counter. */
