@@ -198,6 +198,21 @@ def check_bad_modules(tap, place):
         same(stays.wait(120), 1, "status: the module's signature is none, but it was asked")
         same(b"CKR_FUNCTION_FAILED" in place.read("agent.log"), True, "what the module said is in the log")
         place.stop(agent.process)
+    with tap.case("several who add one provider at once share its helper; with another PIN it is asked again"):
+        agent = Agent(place, MODULE_FAULT="wait", MODULE_AT="initialize", MODULE_UNTIL=place.path("loaded"))
+        children = f"/proc/{agent.process.pid}/task/{agent.process.pid}/children"
+        loading = []
+        for pin in PIN, PIN, PIN, "1":
+            loading.append(place.start([programs.ours("ssh-add"), "-s", module], "loads.log", env=agent.env, stdin=subprocess.PIPE))
+            loading[-1].stdin.write(f"{pin}\n".encode())
+            loading[-1].stdin.close()
+        wait_for("all of them", lambda: agent.sockets() >= 1 + len(loading))
+        wait_for("a helper", lambda: open(children, encoding="ascii").read())
+        helpers = open(children, encoding="ascii").read().split()
+        place.write("loaded", "")
+        same([one.wait(120) for one in loading], [0] * 4, "status")
+        same((len(helpers), len(agent.keys()), len(open(children, encoding="ascii").read().split())), (1, 1, 1), "helpers, keys, helpers at the end")
+        place.stop(agent.process)
     with tap.case("a module that hangs while it is loaded holds up nobody"):
         agent = Agent(place, MODULE_FAULT="hang", MODULE_AT="initialize")
         loading = place.start([programs.ours("ssh-add"), "-s", module], "load.log", env=agent.env, stdin=subprocess.PIPE)

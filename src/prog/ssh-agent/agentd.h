@@ -73,7 +73,7 @@ void ask_stop(struct ask *a);
 /* End the helpers of providers that no key in the ring uses, whatever they are doing: who waits for it would be refused. */
 void tokens_tidy(const struct agent *ring);
 
-/* A signature under way, or a PKCS#11 provider that is being loaded. */
+/* A signature under way, or a PKCS#11 provider that is being loaded. It stays where it is until it is dropped. */
 struct token_work {
     struct pkcs11 *loading;
     struct sk_signing *sk;
@@ -84,6 +84,8 @@ struct token_work {
     const struct sig_alg *alg;
     struct secret data, pin;
     bool module_busy, queued;
+    bool is_load, joined;           /* joined: another one, with the same PIN, has loaded what we waited for */
+    struct token_work *next_load;
 };
 /* On an error nothing is under way. */
 MUST_USE enum err token_load_begin(struct token_work *w, const struct agent_question *q);

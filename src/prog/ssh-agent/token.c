@@ -55,11 +55,23 @@ void tokens_tidy(const struct agent *ring)
         if (providers[i].path && !agent_uses_provider(ring, providers[i].path)) provider_close(&providers[i]);
 }
 
-/* ---- signatures ---- */
+/* ---- work ---- */
+
+static struct token_work *loads;    /* those under way, and those that wait for one of the same provider */
+
+static void load_unlink(const struct token_work *w)
+{
+    for (struct token_work **at = &loads; *at; at = &(*at)->next_load)
+        if (*at == w) {
+            *at = w->next_load;
+            return;
+        }
+}
 
 void token_work_drop(struct token_work *w)
 {
     pkcs11_drop(&w->loading);
+    if (w->is_load) load_unlink(w);
     sk_signing_drop(&w->sk);
     privkey_drop(&w->priv);
     pubkey_drop(&w->pub);
@@ -97,34 +109,80 @@ static enum err sk_start(struct token_work *w)
     return sk_sign_begin(&w->how, w->priv, w->alg, secret_bytes(&w->data), &w->sk);
 }
 
-enum err token_load_begin(struct token_work *w, const struct agent_question *q)
+/* ---- loading a provider ---- */
+
+/* One helper at a time for one provider: many tokens bear no second one beside it, and who comes second wants the same. */
+static enum err load_start(struct token_work *w)
 {
     const struct pkcs11_how how = {.libexec_dir = LIBEXEC_DIR};
-    w->provider = bytes_dup_str(q->provider);
-    enum err e = w->provider ? pkcs11_open_begin(&how, w->provider, q->pin, &w->loading) : ERR_NOMEM;
-    if (e == ERR_NONE) return e;
-    log_line(LOG_LEVEL_ERROR, "PKCS#11 provider: %s", e == ERR_NOMEM ? err_text(e) : pkcs11_why());
-    token_work_drop(w);
+    for (const struct token_work *l = loads; l; l = l->next_load)
+        if (l->loading && strcmp(l->provider, w->provider) == 0) return ERR_NONE;
+    enum err e = pkcs11_open_begin(&how, w->provider, secret_bytes(&w->pin), &w->loading);
+    if (e != ERR_NONE) log_line(LOG_LEVEL_ERROR, "PKCS#11 provider: %s", pkcs11_why());
     return e;
+}
+
+enum err token_load_begin(struct token_work *w, const struct agent_question *q)
+{
+    w->provider = bytes_dup_str(q->provider);
+    enum err e = w->provider ? secret_copy(&w->pin, q->pin) : ERR_NOMEM;
+    w->is_load = true;
+    w->next_load = loads;
+    loads = w;
+    if (e == ERR_NONE) e = load_start(w);
+    if (e != ERR_NONE) token_work_drop(w);
+    return e;
+}
+
+static enum err keys_write(const struct token_work *w, const struct pkcs11 *module, struct wr *out)
+{
+    for (size_t i = 0; i < pkcs11_count(module); i++) {
+        const struct pkcs11_key *key = pkcs11_key(module, i);
+        wr_string(out, pubkey_blob(key->pub));
+        wr_cstring(out, key->label[0] ? key->label : w->provider);
+    }
+    return wr_done(out);
+}
+
+/* In a time that depends on the lengths only. */
+static bool pin_same(const struct secret *a, const struct secret *b)
+{
+    unsigned differ = a->n != b->n;
+    for (size_t i = 0; i < a->n && i < b->n; i++) differ |= (unsigned)(a->p[i] ^ b->p[i]);
+    return differ == 0;
+}
+
+/* Who waits with the same PIN needs no helper of its own; with another one, that is to be tried. */
+static void load_share(const struct token_work *w)
+{
+    for (struct token_work *l = loads; l; l = l->next_load)
+        if (l != w && !l->loading && strcmp(l->provider, w->provider) == 0)
+            l->joined = pin_same(&l->pin, &w->pin);
 }
 
 static enum err load_end(struct token_work *w, struct wr *out)
 {
+    const struct provider *there = w->joined ? provider_find(w->provider) : NULL;
+    if (there) return keys_write(w, there->module, out);
+    if (!w->loading) {
+        w->joined = false;
+        TRY(load_start(w));
+        return ERR_AGAIN;
+    }
     enum err e = pkcs11_open_end(w->loading);
     if (e == ERR_AGAIN) return e;
     if (e != ERR_NONE) {
         log_line(LOG_LEVEL_ERROR, "PKCS#11 provider %s: %s", w->provider, pkcs11_why());
         return e;
     }
-    for (size_t i = 0; i < pkcs11_count(w->loading); i++) {
-        const struct pkcs11_key *key = pkcs11_key(w->loading, i);
-        wr_string(out, pubkey_blob(key->pub));
-        wr_cstring(out, key->label[0] ? key->label : w->provider);
-    }
+    e = keys_write(w, w->loading, out);
     provider_put(w->provider, w->loading);
     w->loading = NULL;
-    return wr_done(out);
+    if (e == ERR_NONE) load_share(w);
+    return e;
 }
+
+/* ---- signing ---- */
 
 /* A module makes one signature at a time: who comes second waits. */
 static enum err module_start(struct token_work *w)
@@ -166,7 +224,7 @@ int token_fd(const struct token_work *w)
 
 enum err token_sign_end(struct token_work *w, struct wr *out)
 {
-    if (w->loading) return load_end(w, out);
+    if (w->is_load) return load_end(w, out);
     if (w->queued) {
         TRY(module_start(w));
         return ERR_AGAIN;
