@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "os/fd.h"
 
 #define GROUPS_MAX 65536
 
@@ -41,20 +42,6 @@ static void fd_close(const int *fd)
     if (*fd >= 0) close(*fd);
 }
 
-static enum err read_all(int fd, struct wr *out)
-{
-    for (;;) {
-        uint8_t buf[65536];
-        ssize_t n = read(fd, buf, sizeof buf);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return ERR_SYSTEM;
-        if (n == 0) return ERR_NONE;
-        if (out->n + (size_t)n > CONF_FILE_MAX) return ERR_TOO_LONG;
-        wr_raw(out, bytes_of(buf, (size_t)n));
-        TRY(wr_done(out));
-    }
-}
-
 /* Pipes and /dev/null are in use (-F <(...), -F /dev/null); only where ownership counts must it be a regular file. */
 static enum err read_file(void *ctx, const char *path, unsigned flags, struct wr *out)
 {
@@ -68,7 +55,7 @@ static enum err read_file(void *ctx, const char *path, unsigned flags, struct wr
         if (!S_ISREG(st.st_mode)) return ERR_UNSUPPORTED;
         if ((st.st_uid != 0 && st.st_uid != getuid()) || (st.st_mode & 022)) return ERR_DENIED;
     }
-    return read_all(fd, out);
+    return fd_read(fd, CONF_FILE_MAX, out);
 }
 
 static enum err glob_paths(void *ctx, const char *pattern, struct wr *out)

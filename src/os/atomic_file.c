@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "os/fd.h"
+
 #define READ_STEP 65536
 
 static void fd_close(int *fd)
@@ -31,17 +33,6 @@ static void draft_drop(struct draft *d)
     if (d->fd >= 0) close(d->fd);
     if (d->path[0]) unlink(d->path);
     errno = saved;
-}
-
-static enum err write_all(int fd, struct bytes b)
-{
-    while (b.n) {
-        ssize_t n = write(fd, b.p, b.n);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return ERR_SYSTEM;
-        b.p += n, b.n -= (size_t)n;
-    }
-    return ERR_NONE;
 }
 
 /* The place the name leads to: a symbolic link to a key stays one. */
@@ -73,7 +64,7 @@ static enum err draft_open(struct draft *d, const char *path)
 static enum err draft_fill(const struct draft *d, const char *path, struct bytes content, mode_t mode)
 {
     struct stat old;
-    TRY(write_all(d->fd, content));
+    TRY(fd_write(d->fd, content));
     /* root may rewrite another user's file: it stays that user's. Who may not give it away keeps it. */
     if (stat(path, &old) == 0 && old.st_uid != geteuid() && fchown(d->fd, old.st_uid, old.st_gid) != 0 && errno != EPERM)
         return ERR_SYSTEM;

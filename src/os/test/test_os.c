@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "os/fd.h"
 #include "os/message.h"
 #include "os/socket.h"
 #include "os/spawn.h"
@@ -146,6 +147,36 @@ static void addresses_have_their_text(void **state)
     close(pair[0]), close(pair[1]);
 }
 
+/* A pipe's writer gets rid of a part at a time, and its reader has a part at a time. */
+static void all_of_a_text_goes_through_a_pipe_or_as_much_as_was_asked_for(void **state)
+{
+    (void)state;
+    static uint8_t text[300000], room[sizeof text + 1];
+    struct wr all CLEANUP(wr_clear) = wr_heap(sizeof text), some CLEANUP(wr_clear) = wr_heap(sizeof text);
+    int p[2], status;
+    for (size_t i = 0; i < sizeof text; i++) text[i] = (uint8_t)(i % 251);
+    for (int turn = 0; turn < 4; turn++) {
+        assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            close(p[0]);
+            signal(SIGPIPE, SIG_IGN);
+            _exit(fd_write(p[1], bytes_of(text, sizeof text)) == ERR_NONE ? 0 : 1);
+        }
+        close(p[1]);
+        if (turn == 0) assert_int_equal(fd_fill(p[0], room, sizeof room), sizeof text);
+        if (turn == 1) assert_int_equal(fd_fill(p[0], room, 70000), 70000);
+        if (turn == 2) assert_int_equal(fd_read(p[0], sizeof text, &all), ERR_NONE);
+        if (turn == 3) assert_int_equal(fd_read(p[0], sizeof text - 1, &some), ERR_TOO_LONG);
+        close(p[0]);
+        assert_int_equal(child_wait(pid, &status), ERR_NONE);
+        if (turn != 3) assert_int_equal(status, turn == 1 ? 1 << 8 : 0);
+    }
+    assert_memory_equal(room, text, sizeof text);
+    assert_true(bytes_equal(wr_bytes(&all), bytes_of(text, sizeof text)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +186,7 @@ int main(void)
         cmocka_unit_test(a_spawned_program_has_only_the_descriptors_it_was_given),
         cmocka_unit_test(a_program_that_cannot_run_is_an_error_here), cmocka_unit_test(descriptors_may_swap_places),
         cmocka_unit_test(addresses_have_their_text),
+        cmocka_unit_test(all_of_a_text_goes_through_a_pipe_or_as_much_as_was_asked_for),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "os/fd.h"
 #include "scp.h"
 
 /* ---- the wire ---- */
@@ -24,12 +25,7 @@ NORETURN static void wire_lost(const struct wire *w)
 
 void wire_write(struct wire *w, const void *p, size_t n)
 {
-    for (const uint8_t *at = p; n;) {
-        ssize_t k = write(w->out, at, n);
-        if (k < 0 && errno == EINTR) continue;
-        if (k <= 0) wire_lost(w);
-        at += k, n -= (size_t)k;
-    }
+    if (fd_write(w->out, bytes_of(p, n)) != ERR_NONE) wire_lost(w);
 }
 
 size_t wire_read(struct wire *w, void *p, size_t n)

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "legacy.h"
 #include "line.h"
+#include "os/fd.h"
 #include "scp.h"
 
 #define DEPTH_MAX 128
@@ -111,12 +112,7 @@ static void data_receive(struct sink *s, int fd, uint64_t size, const char *path
         }
         wire_limit(w, n);
         size -= n;
-        for (size_t at = 0; at < n && !*error;) {
-            ssize_t k = write(fd, w->buffer + at, n - at);
-            if (k < 0 && errno == EINTR) continue;
-            if (k < 0) snprintf(error, cap, "%s: %s", path, strerror(errno));
-            else at += (size_t)k;
-        }
+        if (!*error && fd_write(fd, bytes_of(w->buffer, n)) != ERR_NONE) snprintf(error, cap, "%s: %s", path, strerror(errno));
     }
 }
 

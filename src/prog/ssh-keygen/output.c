@@ -5,17 +5,7 @@
 #include <unistd.h>
 
 #include "keygen.h"
-
-static enum err write_all(int fd, struct bytes b)
-{
-    while (b.n) {
-        ssize_t n = write(fd, b.p, b.n);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return ERR_SYSTEM;
-        b.p += n, b.n -= (size_t)n;
-    }
-    return ERR_NONE;
-}
+#include "os/fd.h"
 
 enum err output_save(const char *path, struct bytes content)
 {
@@ -28,7 +18,7 @@ enum err output_save(const char *path, struct bytes content)
     if (S_ISREG(st.st_mode)) return atomic_file_write(path, content, st.st_mode & 0777);
     int fd = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
     if (fd < 0) return ERR_SYSTEM;
-    enum err e = write_all(fd, content);
+    enum err e = fd_write(fd, content);
     int saved = errno;
     if (close(fd) != 0 && e == ERR_NONE) return ERR_SYSTEM;
     errno = saved;

@@ -14,6 +14,7 @@
 #include "key/cert.h"
 #include "key/known_hosts.h"
 #include "os/atomic_file.h"
+#include "os/fd.h"
 #include "os/spawn.h"
 #include "ui.h"
 
@@ -102,19 +103,8 @@ static int command_child(void *arg)
 
 static bool output_read(int fd, struct secret *out)
 {
-    struct wr w = wr_heap(HOST_FILE_MAX);
-    uint8_t part[16384];
-    ssize_t n;
-    while ((n = read(fd, part, sizeof part)) != 0) {
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            break;
-        wr_raw(&w, bytes_of(part, (size_t)n));
-    }
-    bool ok = n == 0 && wr_done(&w) == ERR_NONE && secret_copy(out, wr_bytes(&w)) == ERR_NONE;
-    wr_clear(&w);
-    return ok;
+    CLEANUP(wr_clear) struct wr w = wr_heap(HOST_FILE_MAX);
+    return fd_read(fd, HOST_FILE_MAX, &w) == ERR_NONE && secret_copy(out, wr_bytes(&w)) == ERR_NONE;
 }
 
 /* A command that fails ends the connection: what it did not say could be that a key is revoked. */
@@ -325,7 +315,7 @@ static bool line_append(const char *path, const char *names, const struct pubkey
     bool ok = hosts_part.err == ERR_NONE && known_line_write(&w, KNOWN_PLAIN, wr_bytes(&hosts_part), key, bytes_str("")) == ERR_NONE
               && w.err == ERR_NONE;
     int fd = ok ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
-    ok = fd >= 0 && write(fd, w.p, w.n) == (ssize_t)w.n;
+    ok = fd >= 0 && fd_write(fd, wr_bytes(&w)) == ERR_NONE;
     if (fd >= 0 && close(fd) != 0)
         ok = false;
     wr_clear(&w);

@@ -12,6 +12,7 @@
 #include "crypto/sign.h"
 #include "kit/conf_world.h"
 #include "os/cpu.h"
+#include "os/fd.h"
 #include "ui.h"
 
 struct ui ui = {.ctl = -1};
@@ -112,14 +113,7 @@ static void dump(void)
 {
     struct wr w = wr_heap(1 << 20);
     ssh_conf_dump(ui.conf, &w);
-    size_t at = 0;
-    while (at < w.n) {
-        ssize_t n = write(STDOUT_FILENO, w.p + at, w.n - at);
-        if (n <= 0)
-            leave(1);
-        at += (size_t)n;
-    }
-    leave(0);
+    leave(fd_write(STDOUT_FILENO, wr_bytes(&w)) == ERR_NONE ? 0 : 1);
 }
 
 static void tokens_make(void)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* ExposeAuthInfo: what a session may know of how its user was authenticated, as a file. Root has the name, the user the file: it is made and
  * removed by a process of the user's. */
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "os/fd.h"
 #include "os/spawn.h"
 #include "sshd/login.h"
 
@@ -31,14 +31,8 @@ static bool write_job(const char *path, struct bytes text)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) return false;
-    size_t done = 0;
-    while (done < text.n) {
-        ssize_t n = write(fd, text.p + done, text.n - done);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) break;
-        done += (size_t)n;
-    }
-    if (close(fd) == 0 && done == text.n) return true;
+    enum err e = fd_write(fd, text);
+    if (close(fd) == 0 && e == ERR_NONE) return true;
     unlink(path);
     return false;
 }

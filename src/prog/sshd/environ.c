@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* The environment of a session: what a client may send, and what a session gets. */
-#include <errno.h>
 #include <limits.h>
 #include <paths.h>
 #include <stdarg.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "os/fd.h"
 #include "conf/sshd.h"
 #include "sshd/keyfile.h"
 #include "sshd/session.h"
@@ -146,17 +146,11 @@ static void lines_put(struct environ_list *l, char *text, const char *path, cons
 static char *text_read(const char *path, const struct account *a)
 {
     char note[256] = "";
-    size_t n = 0;
     int fd;
     if (keyfile_open(a, path, false, note, sizeof note, &fd) != ERR_NONE) return NULL;
     char *text = calloc(1, FILE_BYTES_MAX + 1);
     if (!text) die_nomem();
-    while (n < FILE_BYTES_MAX) {
-        ssize_t got = read(fd, text + n, FILE_BYTES_MAX - n);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) break;
-        n += (size_t)got;
-    }
+    (void)fd_fill(fd, text, FILE_BYTES_MAX);
     close(fd);
     return text;
 }

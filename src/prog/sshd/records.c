@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* Texts and books around a login that belong to no session. */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 
 #include "base/limits.h"
 #include "conf/sshd.h"
+#include "os/fd.h"
 #include "os/record.h"
 #include "sshd/login.h"
 
@@ -25,12 +25,7 @@ char *banner_read(const struct sshd_conf *conf)
     int fd = open(conf->banner, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0) return NULL;
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) text = calloc(1, BANNER_MAX + 1);
-    for (size_t n = 0; text && n < BANNER_MAX;) {
-        ssize_t got = read(fd, text + n, BANNER_MAX - n);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) break;
-        n += (size_t)got;
-    }
+    if (text) (void)fd_fill(fd, text, BANNER_MAX);
     close(fd);
     return text;
 }

@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "conf/sshd.h"
 #include "key/authorized_keys.h"
+#include "os/fd.h"
 #include "os/message.h"
 #include "os/pty.h"
 #include "os/user.h"
@@ -40,16 +41,9 @@ static void say(const char *fmt, ...)
     (void)done;
 }
 
-static bool text_out(int fd, const char *text, size_t n)
+static void text_out(const char *text)
 {
-    while (n > 0) {
-        ssize_t done = write(fd, text, n);
-        if (done < 0 && errno == EINTR) continue;
-        if (done <= 0) return false;
-        text += done;
-        n -= (size_t)done;
-    }
-    return true;
+    (void)!fd_write(1, bytes_str(text));
 }
 
 /* A text file of the administrator's, copied out. False: there is none. */
@@ -61,10 +55,9 @@ static bool file_out(const char *path, int to)
     if (fd < 0) return false;
     size_t left = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? TEXT_FILE_MAX : 0;
     while (left > 0) {
-        ssize_t n = read(fd, buf, left < sizeof buf ? left : sizeof buf);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0 || !text_out(to, buf, (size_t)n)) break;
-        left -= (size_t)n;
+        size_t n = fd_fill(fd, buf, left < sizeof buf ? left : sizeof buf);
+        if (n == 0 || fd_write(to, bytes_of(buf, n)) != ERR_NONE) break;
+        left -= n;
     }
     close(fd);
     return true;
@@ -118,8 +111,8 @@ static void days_out(const char *what, int32_t days)
 {
     char text[128];
     if (days < 0) return;
-    int n = snprintf(text, sizeof text, "Your %s will expire in %d day%s.\n", what, days, days == 1 ? "" : "s");
-    text_out(1, text, (size_t)n);
+    snprintf(text, sizeof text, "Your %s will expire in %d day%s.\n", what, days, days == 1 ? "" : "s");
+    text_out(text);
 }
 
 static void last_login_out(const struct session_go *go)
@@ -129,14 +122,14 @@ static void last_login_out(const struct session_go *go)
     if (go->last_login == 0 || !ctime_r(&t, when)) return;
     when[strcspn(when, "\n")] = 0;
     escape_str(bytes_str(go->last_host), host, sizeof host);
-    int n = snprintf(text, sizeof text, "Last login: %s%s%s\r\n", when, host[0] ? " from " : "", host);
-    text_out(1, text, (size_t)n);
+    snprintf(text, sizeof text, "Last login: %s%s%s\r\n", when, host[0] ? " from " : "", host);
+    text_out(text);
 }
 
 static void login_greet(const struct session_spec *spec, const struct session_plan *plan, const struct session_go *go)
 {
     if (login_is_quiet(spec, plan)) return;
-    if (spec->notices) text_out(1, spec->notices, strlen(spec->notices));
+    if (spec->notices) text_out(spec->notices);
     days_out("account", spec->account->expires_days);
     days_out("password", spec->account->password_days);
     if (spec->conf->print_last_log) last_login_out(go);
@@ -226,8 +219,7 @@ static NORETURN void user_begin(const struct session_spec *spec, const struct se
     rc_run(spec, plan, shell, name, env.v);
     if (plan->files) session_files_run(spec, plan, in_chroot);
     if (plan->files_only) {
-        static const char only[] = "This service allows sftp connections only.\n";
-        text_out(1, only, sizeof only - 1);
+        text_out("This service allows sftp connections only.\n");
         _exit(1);
     }
     shell_exec(plan, shell, name, env.v);

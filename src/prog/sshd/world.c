@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "os/fd.h"
 #include "os/log.h"
 
 static bool trusted(const struct stat *st)
@@ -23,7 +24,6 @@ static bool trusted(const struct stat *st)
 static enum err read_file(void *ctx, const char *path, unsigned flags, struct wr *out)
 {
     struct stat st;
-    char block[4096];
     enum err e = ERR_NONE;
     (void)ctx;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -31,15 +31,7 @@ static enum err read_file(void *ctx, const char *path, unsigned flags, struct wr
     if (fstat(fd, &st) != 0) e = ERR_SYSTEM;
     else if (S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode)) e = ERR_UNSUPPORTED;     /* /dev/null and pipes are read as far as they go */
     else if ((flags & CONF_READ_CHECK_OWNER) && !trusted(&st)) e = ERR_DENIED;
-    for (size_t n = 0; e == ERR_NONE;) {
-        ssize_t got = read(fd, block, sizeof block);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) e = ERR_SYSTEM;
-        if (got <= 0) break;
-        n += (size_t)got;
-        if (n > CONF_FILE_MAX) e = ERR_TOO_LONG;
-        else wr_raw(out, bytes_of(block, (size_t)got));
-    }
+    else e = fd_read(fd, CONF_FILE_MAX, out);
     close(fd);
     return e;
 }
