@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Servers on free loopback ports, ours and foreign, each with throw-away host keys and one file of authorized keys."""
+import itertools
 import os
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from place import free_port
 HERE = os.path.dirname(os.path.abspath(__file__))
 USER_KEYS = ["ed25519", "ecdsa256", "ecdsa384", "ecdsa521", "rsa"]
 HOST_KEYS = ["ed25519"]
+NUMBERS = itertools.count()
 
 
 @dataclass
@@ -53,6 +55,18 @@ def sshd(place, program, options=(), host_keys=HOST_KEYS, user_keys=USER_KEYS, l
     process = place.start([program, "-D", "-e", "-f", config, *extra], log)
     place.wait_port(port, process, log)
     return Server("sshd", port, log, [place.public(key) for key in keys], process)
+
+
+def own(place, *options, match=(), level="VERBOSE", **how):
+    """Our sshd, with a log of its own. match: lines of a Match block, which must not swallow the settings behind it."""
+    number = next(NUMBERS)
+    if match:
+        options = [*options, "Include " + place.write(f"match-{number}", "\n".join(match) + "\n")]
+    return sshd(place, programs.ours("sshd"), [f"LogLevel {level}", *options], log=f"own-{number}.log", **how)
+
+
+def log_of(place, server):
+    return place.read(server.log).decode(errors="replace")
 
 
 def ours(program):

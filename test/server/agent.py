@@ -21,8 +21,8 @@ from place import Place  # noqa: E402
 from tap import Tap, same, wait_for  # noqa: E402
 
 
-def start(place, name, *options):
-    return servers.sshd(place, programs.ours("sshd"), ["LogLevel DEBUG1", *options], log=f"agent-{name}.log")
+def start(place, *options):
+    return servers.own(place, *options, level="DEBUG1")
 
 
 class Agent:
@@ -52,7 +52,7 @@ def host_letters():
 
 
 def forwarded(tap, place, agent):
-    server = start(place, "plain")
+    server = start(place)
     with tap.case("ssh -A: the client's keys are seen by programs of the session"):
         same(debian(place, server, "ssh-add -l", "-A").stdout, agent.listing, "keys")
     with tap.case("the socket lies in ~/.ssh/agent, a folder of the user only"):
@@ -106,7 +106,7 @@ def forwarded(tap, place, agent):
 
 
 def multiplexed(tap, place, agent):
-    server = start(place, "mux")
+    server = start(place)
     with tap.case("sessions of one connection share it, as soon as one asks for it"):
         control = place.path("control")
         argv = clients.ssh_argv(place, programs.foreign("ssh"), server, ["IdentityAgent SSH_AUTH_SOCK", f"ControlPath {control}"])
@@ -125,13 +125,13 @@ def denied(tap, place):
     for name, options, line in (("AllowAgentForwarding no", ["AllowAgentForwarding no"], ""), ("DisableForwarding yes", ["DisableForwarding yes"], ""),
                                 ("no-agent-forwarding", [], "no-agent-forwarding "), ("restrict", [], "restrict ")):
         with tap.case(f"{name}: no agent"):
-            server = start(place, "no", *options)
+            server = start(place, *options)
             with open(keys, "w", encoding="ascii") as f:
                 f.write(f"{line}{place.public(place.key())}\n")
             same(debian(place, server, "echo ${SSH_AUTH_SOCK-none}", "-A").stdout, b"none\n", "variable")
             place.stop(server.process)
     with tap.case("restrict,agent-forwarding: the agent and nothing else"):
-        server = start(place, "only")
+        server = start(place)
         with open(keys, "w", encoding="ascii") as f:
             f.write(f"restrict,agent-forwarding {place.public(place.key())}\n")
         same(debian(place, server, "ssh-add -l >/dev/null && echo in", "-A").stdout, b"in\n", "output")
@@ -184,7 +184,7 @@ def names(tap, place, agent):
 def hostile_home(tap, place):
     """What lies where the socket should go is the user's doing, and only the user's loss."""
     folder = f"{place.home}/.ssh/agent"
-    server = start(place, "home")
+    server = start(place)
     for name, make in (("a link", lambda: os.symlink("/tmp", folder)), ("a file", lambda: open(folder, "w", encoding="ascii").close())):
         with tap.case(f"~/.ssh/agent is {name}: the session begins without an agent"):
             if os.path.isdir(folder):

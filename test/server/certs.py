@@ -13,27 +13,17 @@ import programs  # noqa: E402
 import room  # noqa: E402
 import servers  # noqa: E402
 from place import Place  # noqa: E402
+from servers import log_of  # noqa: E402
 from tap import Tap, same, wait_for  # noqa: E402
 
-count = 0
 
-
-def start(place, *options, match=()):
-    """match: lines of a Match block, which must not swallow the settings behind it."""
-    global count
-    count += 1
-    if match:
-        options = [*options, "Include " + place.write(f"match-{count}", "\n".join(match) + "\n")]
-    return servers.sshd(place, programs.ours("sshd"), ["LogLevel VERBOSE", "MaxAuthTries 20", *options], log=f"certs-{count}.log", user_keys=[])
+def start(place, *options, **how):
+    return servers.own(place, "MaxAuthTries 20", *options, user_keys=[], **how)
 
 
 def share(rows):
     """Every second one; in long runs all."""
     return rows if os.environ.get("NACRE_LONG") else rows[::2]
-
-
-def log_of(place, server):
-    return place.read(server.log).decode(errors="replace")
 
 
 class Authority:

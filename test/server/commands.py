@@ -13,11 +13,11 @@ import programs  # noqa: E402
 import room  # noqa: E402
 import servers  # noqa: E402
 from place import Place  # noqa: E402
+from servers import log_of  # noqa: E402
 from tap import Tap, same, wait_for  # noqa: E402
 
 RUNNER, RUNNER_ID, GROUP_ID = "nacrerunner", 5100, 5101
 PROGRAM = "/etc/nacre-keys"     # the room's own copy of /etc: root's, up to the top
-count = 0
 
 
 def furnish():
@@ -35,13 +35,7 @@ def program(text, mode=0o755, path=PROGRAM):
 
 
 def start(place, *options):
-    global count
-    count += 1
-    return servers.sshd(place, programs.ours("sshd"), ["LogLevel VERBOSE", *options], log=f"commands-{count}.log", user_keys=[])
-
-
-def log_of(place, server):
-    return place.read(server.log).decode(errors="replace")
+    return servers.own(place, *options, user_keys=[])
 
 
 def keys_by(*args, user=RUNNER):

@@ -13,19 +13,12 @@ import programs  # noqa: E402
 import room  # noqa: E402
 import servers  # noqa: E402
 from place import Place  # noqa: E402
+from servers import log_of  # noqa: E402
 from tap import Tap, same, wait_for  # noqa: E402
 
-count = 0
 
-
-def start(place, *options, host_keys=("ed25519",)):
-    global count
-    count += 1
-    return servers.sshd(place, programs.ours("sshd"), ["LogLevel DEBUG1", *options], log=f"hostkeys-{count}.log", host_keys=host_keys)
-
-
-def log_of(place, server):
-    return place.read(server.log).decode(errors="replace")
+def start(place, *options, **how):
+    return servers.own(place, *options, level="DEBUG1", **how)
 
 
 def certify(place, ca, key, *options, principals="127.0.0.1"):

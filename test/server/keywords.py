@@ -14,18 +14,8 @@ import room  # noqa: E402
 import servers  # noqa: E402
 import tos  # noqa: E402
 from place import Place, free_port  # noqa: E402
+from servers import log_of  # noqa: E402
 from tap import Tap, same, wait_for  # noqa: E402
-
-
-def start(place, name, *options, match=()):
-    """match: lines of a Match block, which must not swallow the settings behind it."""
-    if match:
-        options = [*options, "Include " + place.write(f"match-{name}", "\n".join(match) + "\n")]
-    return servers.sshd(place, programs.ours("sshd"), ["LogLevel VERBOSE", *options], log=f"{name}.log")
-
-
-def log_of(place, server):
-    return place.read(server.log).decode(errors="replace")
 
 
 def paths(tap, place):
@@ -48,7 +38,7 @@ def usage(tap, place):
 
 def fingerprints(tap, place):
     with tap.case("FingerprintHash md5 in the log"):
-        server = start(place, "md5", "FingerprintHash md5")
+        server = servers.own(place, "FingerprintHash md5")
         same(clients.ssh(place, programs.foreign("ssh"), server, "echo in").stdout, b"in\n", "login")
         shown = place.run([programs.foreign("ssh-keygen"), "-l", "-E", "md5", "-f", place.key()], check=True).stdout.decode().split()[1]
         wait_for("line", lambda: f"ssh2: ED25519 {shown}" in log_of(place, server))
@@ -78,11 +68,11 @@ def channel_timeouts(tap, place):
                                    ("g*=1", "sleep 2; exit 23", 23),
                                    ("session:command=5", "for i in 1 2 3 4 5 6 7 8; do sleep 1; echo $i; done; exit 23", 23)):
         with tap.case(f"ChannelTimeout {value}: status {status}"):
-            server = start(place, "silent", match=[user, f"ChannelTimeout {value}"])
+            server = servers.own(place, match=[user, f"ChannelTimeout {value}"])
             same(debian(place, server, command).returncode, status, "status")
             place.stop(server.process)
     with tap.case("ChannelTimeout direct-tcpip closes a silent forward and its socket, the connection stays"):
-        server = start(place, "direct", match=[user, "ChannelTimeout direct-tcpip=1"])
+        server = servers.own(place, match=[user, "ChannelTimeout direct-tcpip=1"])
         target, process, c = through(place, server)
         for _ in range(2):
             far, _ = target.accept()        # also the one that only asked whether the port is there
@@ -94,7 +84,7 @@ def channel_timeouts(tap, place):
         same(target.accept()[0].recv(9), b"again", "a new one")
         place.stop(process)
     with tap.case("a terminal that is silent for too long is hung up"):
-        server = start(place, "hangup", match=[user, "ChannelTimeout session:command=1"])
+        server = servers.own(place, match=[user, "ChannelTimeout session:command=1"])
         mark = f"{place.home}/hung-up"
         same(debian(place, server, f"trap 'echo up >{mark}' HUP; sleep 300 & wait", "-tt").returncode, 255, "status")
         wait_for("hang-up", lambda: os.path.exists(mark))
@@ -102,7 +92,7 @@ def channel_timeouts(tap, place):
 
 def unused(tap, place):
     with tap.case("UnusedConnectionTimeout ends a connection without channels, and no other"):
-        server = start(place, "unused", match=[f"Match User {place.user}", "UnusedConnectionTimeout 1"])
+        server = servers.own(place, match=[f"Match User {place.user}", "UnusedConnectionTimeout 1"])
         same(debian(place, server, "sleep 3; echo in").stdout, b"in\n", "a session")
         same(debian(place, server, None, "-N").returncode, 255, "status")
         wait_for("line", lambda: re.search(rf"terminating inactive connection from user {place.user} 127\.0\.0\.1 port", log_of(place, server)))
@@ -110,7 +100,7 @@ def unused(tap, place):
 
 def rekeys(tap, place):
     with tap.case("RekeyLimit of a Match block counts after login"):
-        server = start(place, "rekey", "RekeyLimit 1G", match=[f"Match User {place.user}", "RekeyLimit 1M"])
+        server = servers.own(place, "RekeyLimit 1G", match=[f"Match User {place.user}", "RekeyLimit 1M"])
         done = debian(place, server, "head -c 5000000 /dev/zero", options=["LogLevel DEBUG1"])
         same((done.returncode, len(done.stdout)), (0, 5000000), "output")
         same(done.stderr.count(b"SSH2_MSG_NEWKEYS received") >= 4, True, f"key exchanges: {done.stderr.count(b'SSH2_MSG_NEWKEYS received')}")
@@ -118,7 +108,7 @@ def rekeys(tap, place):
 
 def qos(tap, place):
     with tap.case("IPQoS: the one value with a terminal, the other without, both of a Match block"):
-        server = start(place, "qos", "IPQoS af11", match=[f"Match User {place.user}", "IPQoS af21 cs1"])
+        server = servers.own(place, "IPQoS af11", match=[f"Match User {place.user}", "IPQoS af21 cs1"])
         for args, want, other in ((), 0x20, 0x48), (("-tt",), 0x48, None):
             with tos.Watch(server.port) as w:
                 same(debian(place, server, "echo in; sleep 0.3; echo in", *args).returncode, 0, "status")
@@ -128,11 +118,11 @@ def qos(tap, place):
 def accepted(tap, place):
     options = [f"Match User {place.user}", "PubkeyAcceptedAlgorithms rsa-sha2-512"]
     with tap.case("PubkeyAcceptedAlgorithms of a Match block may allow what the global one does not"):
-        server = start(place, "accepted", "PubkeyAcceptedAlgorithms ssh-ed25519", match=options)
+        server = servers.own(place, "PubkeyAcceptedAlgorithms ssh-ed25519", match=options)
         for key, status in ("rsa", 0), ("ed25519", 255):
             same(clients.ssh(place, programs.ours("ssh"), server, "true", key=key).returncode, status, key)
     with tap.case("PubkeyAcceptedAlgorithms without Match blocks: what is not accepted is not named"):
-        server = start(place, "narrow", "PubkeyAcceptedAlgorithms ssh-ed25519")
+        server = servers.own(place, "PubkeyAcceptedAlgorithms ssh-ed25519")
         done = clients.ssh(place, programs.ours("ssh"), server, "true", key="rsa", args=["-v"])
         same((done.returncode, b"no mutual signature algorithm" in done.stderr), (255, True), "status and reason")
 

@@ -17,22 +17,8 @@ import programs  # noqa: E402
 import room  # noqa: E402
 import servers  # noqa: E402
 from place import Place  # noqa: E402
+from servers import log_of  # noqa: E402
 from tap import PATIENCE, Tap, same  # noqa: E402
-
-count = 0
-
-
-def start(place, *options, match=()):
-    """match: lines of a Match block, which must not swallow the settings behind it."""
-    global count
-    count += 1
-    if match:
-        options = [*options, "Include " + place.write(f"match-{count}", "\n".join(match) + "\n")]
-    return servers.sshd(place, programs.ours("sshd"), ["LogLevel VERBOSE", *options], log=f"policy-{count}.log")
-
-
-def log_of(place, server):
-    return place.read(server.log).decode(errors="replace")
 
 
 def expect_log(place, server, *patterns):
@@ -67,7 +53,7 @@ U = room.TESTER
 
 
 def check_lines(tap, place):
-    server = start(place)
+    server = servers.own(place)
     with tap.case("lines of a login with a key"):
         same(debian(place, server).stdout, b"in\n", "output")
         expect_log(place, server, rf"Connection from {PORT} on 127\.0\.0\.1 port {server.port} rdomain \"\"",
@@ -137,7 +123,7 @@ def check_sig_algs(tap, place):
 
 
 def check_methods(tap, place):
-    server = start(place, "AuthenticationMethods publickey,password", "MaxAuthTries 3")
+    server = servers.own(place, "AuthenticationMethods publickey,password", "MaxAuthTries 3")
     with tap.case("two methods in order: key alone is partial, key and password are a login"):
         done = debian(place, server)
         same((done.returncode, b"Permission denied (password)" in done.stderr), (255, True), done.stderr)
@@ -146,11 +132,11 @@ def check_methods(tap, place):
         expect_log(place, server, rf"Accepted password for {U} from {PORT} ssh2")
     with tap.case("the second method alone is not offered and does not help"):
         same(with_password(place, server, room.PASSWORD).returncode, 255, "status")
-    server = start(place, "AuthenticationMethods publickey,publickey")
+    server = servers.own(place, "AuthenticationMethods publickey,publickey")
     with tap.case("\"publickey,publickey\" wants two different keys"):
         same(debian(place, server).returncode, 255, "one key")
         same(debian(place, server, "echo in", f"IdentityFile {place.key('rsa')}").stdout, b"in\n", "two keys")
-    server = start(place, "MaxAuthTries 2")
+    server = servers.own(place, "MaxAuthTries 2")
     with tap.case("MaxAuthTries ends it"):
         strangers = [f"IdentityFile {place.key('ed25519', f'stranger-{i}')}" for i in range(3)]
         done = debian(place, server, "true", *strangers, key="unlisted")
@@ -160,15 +146,15 @@ def check_methods(tap, place):
 
 
 def check_access(tap, place):
-    server = start(place, "DenyUsers nacretest", "PermitRootLogin prohibit-password")
+    server = servers.own(place, "DenyUsers nacretest", "PermitRootLogin prohibit-password")
     with tap.case("DenyUsers: the key is right, the answer is no"):
         same(debian(place, server).returncode, 255, "status")
         expect_log(place, server, rf"User {U} from 127\.0\.0\.1 not allowed because listed in DenyUsers")
-    server = start(place, match=["Match User nacretest", "ForceCommand echo forced", "PasswordAuthentication no"])
+    server = servers.own(place, match=["Match User nacretest", "ForceCommand echo forced", "PasswordAuthentication no"])
     with tap.case("Match sets the command and takes a method away"):
         same(debian(place, server).stdout, b"forced\n", "output")
         same(b"(publickey,keyboard-interactive)" in with_password(place, server, room.PASSWORD).stderr, True, "methods left")
-    server = start(place, "PermitTTY no", "MaxSessions 1")
+    server = servers.own(place, "PermitTTY no", "MaxSessions 1")
     with tap.case("PermitTTY no: no terminal, still sessions"):
         done = clients.ssh(place, programs.foreign("ssh"), server, "tty", args=["-tt"])
         same(b"PTY allocation request failed" in done.stderr, True, done.stdout + done.stderr)
@@ -176,13 +162,13 @@ def check_access(tap, place):
 
 
 def check_limits(tap, place):
-    server = start(place, "LoginGraceTime 1")
+    server = servers.own(place, "LoginGraceTime 1")
     with tap.case("LoginGraceTime ends a connection that does nothing"):
         with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as s:
             while s.recv(4096):
                 pass
         expect_log(place, server, r"Timeout before authentication for connection from 127\.0\.0\.1 to 127\.0\.0\.1, pid = \d+")
-    server = start(place, "MaxStartups 2:100:2", "LoginGraceTime 60")
+    server = servers.own(place, "MaxStartups 2:100:2", "LoginGraceTime 60")
     with tap.case("MaxStartups: what is too much is turned away, a login frees its place"):
         held = []
         while len(held) < 2:    # the first may meet what waited for the port
@@ -198,7 +184,7 @@ def check_limits(tap, place):
         for _ in range(3):      # logins do not stay in the count
             same(debian(place, server).stdout, b"in\n", "login")
         held.pop().close()
-    server = start(place, "PerSourceMaxStartups 1", "LoginGraceTime 60")
+    server = servers.own(place, "PerSourceMaxStartups 1", "LoginGraceTime 60")
     with tap.case("PerSourceMaxStartups"):
         first = socket.create_connection(("127.0.0.1", server.port), PATIENCE)
         while first.recv(8) != b"SSH-2.0-":
@@ -209,12 +195,8 @@ def check_limits(tap, place):
 
 
 def check_penalties(tap, place):
-    global count
-    count += 1
     # servers.sshd() switches penalties off for the other tests; the first value counts
-    server = servers.sshd(place, programs.ours("sshd"), ["LogLevel VERBOSE", "PerSourcePenalties yes",
-                                                              "PerSourcePenalties authfail:30 noauth:0 invaliduser:30 min:15"],
-                          log=f"policy-{count}.log")
+    server = servers.own(place, "PerSourcePenalties yes", "PerSourcePenalties authfail:30 noauth:0 invaliduser:30 min:15")
     with tap.case("PerSourcePenalties: who failed must wait"):
         same(with_password(place, server, "wrong").returncode, 255, "refused")
         expect_log(place, server, r"srclimit_penalise: .*failed authentication")
