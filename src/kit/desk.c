@@ -202,6 +202,12 @@ static void unstall(struct desk *d)
     op_take(d, &ev);
 }
 
+/* What is left; where nothing is there may be no pointer either, to which nothing may be added. */
+static struct bytes rest_of(struct bytes b, size_t from)
+{
+    return from < b.n ? bytes_of(b.p + from, b.n - from) : (struct bytes){0};
+}
+
 static enum err step(struct desk *d, struct bytes in, size_t *used)
 {
     size_t done = 0;
@@ -211,7 +217,7 @@ static enum err step(struct desk *d, struct bytes in, size_t *used)
         size_t n = 0;
         unstall(d);
         if (d->err != ERR_NONE || d->stalled || !may_ask(d)) break;
-        enum err e = sftp_server_next(d->engine, bytes_of(in.p + done, in.n - done), &n, &ev);
+        enum err e = sftp_server_next(d->engine, rest_of(in, done), &n, &ev);
         done += n;
         if (e != ERR_NONE) d->err = e;
         if (e != ERR_NONE || ev.type == SFTP_EV_NONE) break;
@@ -228,7 +234,7 @@ static void go_on(struct desk *d)
 {
     size_t used;
     if (d->stepping) return;
-    (void)step(d, bytes_of(d->queue.p + d->queue_at, d->queue.n - d->queue_at), &used);
+    (void)step(d, rest_of(wr_bytes(&d->queue), d->queue_at), &used);
     d->queue_at += used;
     if (d->queue_at == d->queue.n) d->queue.n = d->queue_at = 0;
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# run.sh [TARGET] [SECONDS]: fuzz one target, or each in turn; TAP. 3 or 5 seconds each, 60 with NACRE_LONG=1. Builds build/fuzz with
+# run.sh [TARGET] [SECONDS]: fuzz one target, or each in turn; TAP. 2 or 4 seconds each, 60 with NACRE_LONG=1. Builds build/fuzz with
 # clang first. Finds stay in build/fuzz/finds, the grown corpora in build/fuzz/corpus.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -10,9 +10,9 @@ case ${NACRE_LONG:-0} in 0 | '') seconds=${2:-} ;; *) seconds=${2:-60} ;; esac
 # seconds_of TARGET: what meets the network before anybody logged in, and the files a login reads, get more of a short run.
 seconds_of() {
     case $1 in
-    ident | packets | kex* | service | auth_* | channels | priv_* | face_conf) echo "${seconds:-5}" ;;
-    key_file | pubkey | known_hosts | authorized_keys | ssh*_config) echo "${seconds:-5}" ;;
-    *) echo "${seconds:-3}" ;;
+    ident | packets | kex* | service | auth_* | channels | priv_* | face_conf | judge | verifier) echo "${seconds:-4}" ;;
+    key_file | pubkey | known_hosts | authorized_keys | ssh*_config) echo "${seconds:-4}" ;;
+    *) echo "${seconds:-2}" ;;
     esac
 }
 

@@ -43,6 +43,8 @@ void fuzz_sshd_config(struct bytes in);
 void fuzz_text(struct bytes in);
 /* cert.c */
 void fuzz_cert(struct bytes in);
+/* Appends a certificate that is truly signed; start: all of it before the authority's key. */
+void fuzz_cert_sign(struct bytes start, struct wr *out);
 bool seed_cert(unsigned i, struct wr *out);
 /* sk.c */
 void fuzz_sk(struct bytes in);
@@ -79,5 +81,38 @@ void fuzz_agent_server(struct bytes in);
 void fuzz_agent_client(struct bytes in);
 bool seed_agent_server(unsigned i, struct wr *out);
 bool seed_agent_client(unsigned i, struct wr *out);
+/* judge.c */
+void fuzz_judge(struct bytes in);
+void fuzz_verifier(struct bytes in);
+bool seed_judge(unsigned i, struct wr *out);
+bool seed_verifier(unsigned i, struct wr *out);
+/* server_files.c */
+void fuzz_moduli(struct bytes in);
+void fuzz_key_lists(struct bytes in);
+bool seed_moduli(unsigned i, struct wr *out);
+bool seed_key_lists(unsigned i, struct wr *out);
+/* file_hand.c */
+void fuzz_files_line(struct bytes in);
+void fuzz_desk(struct bytes in);
+bool seed_files_line(unsigned i, struct wr *out);
+bool seed_desk(unsigned i, struct wr *out);
+/* tokens.c */
+void fuzz_pkcs11_client(struct bytes in);
+void fuzz_sk_client(struct bytes in);
+bool seed_pkcs11_client(unsigned i, struct wr *out);
+bool seed_sk_client(unsigned i, struct wr *out);
+/* p11_helper.c */
+void fuzz_pkcs11_helper(struct bytes in);
+void fuzz_x509(struct bytes in);
+bool seed_pkcs11_helper(unsigned i, struct wr *out);
+/* sk_helper.c */
+void fuzz_sk_helper(struct bytes in);
+bool seed_sk_helper(unsigned i, struct wr *out);
+/* dns.c */
+void fuzz_dns(struct bytes in);
+bool seed_dns(unsigned i, struct wr *out);
+/* keyscan.c */
+void fuzz_keyscan(struct bytes in);
+bool seed_keyscan(unsigned i, struct wr *out);
 
 #endif

@@ -11,10 +11,9 @@
 #include "base/text.h"
 #include "crypto/moduli.h"
 #include "keygen.h"
+#include "moduli_line.h"
 
-enum { TYPE_SAFE = 2, TYPE_SOPHIE_GERMAIN = 4 };                            /* moduli(5) */
-enum { TEST_COMPOSITE = 1, TEST_SIEVE = 2, TEST_MILLER_RABIN = 4 };
-enum { BITS_DEFAULT = 3072, TRIALS_DEFAULT = 100, TRIALS_MIN = 4, SIZE_MIN = 511, TIME_LEN = 14, LINE_CAP = 16384 };
+enum { BITS_DEFAULT = 3072, TRIALS_DEFAULT = 100, TRIALS_MIN = 4, SIZE_MIN = 511, LINE_CAP = 16384 };
 #define CHECKPOINT_S 1          /* at most so much work is done again */
 
 static const char *const unusable = "Option \"%s\" is unsupported for moduli %s";
@@ -50,18 +49,18 @@ static void out_done(FILE *f, const char *path)
     if (f != stdout) fclose(f);
 }
 
-static void stamp(char out[TIME_LEN + 1])
+static void stamp(char out[MODULI_TIME_LEN + 1])
 {
     time_t now = time(NULL);
     struct tm tm;
     gmtime_r(&now, &tm);
-    strftime(out, TIME_LEN + 1, "%Y%m%d%H%M%S", &tm);
+    strftime(out, MODULI_TIME_LEN + 1, "%Y%m%d%H%M%S", &tm);
 }
 
 /* time, type, tests, tries, size, generator, modulus */
 static bool line_put(FILE *f, const uint64_t field[5], struct bytes number)
 {
-    char when[TIME_LEN + 1];
+    char when[MODULI_TIME_LEN + 1];
     struct wr hex CLEANUP(wr_clear) = wr_heap(2 * MODULI_BITS_MAX);
     stamp(when);
     hex_write(&hex, number);
@@ -154,49 +153,12 @@ struct screen {
     FILE *out;
 };
 
-/* The next word as a number. */
-static bool number_take(struct bytes *rest, unsigned radix, uint64_t *out)
-{
-    uint64_t v = 0;
-    size_t n = 0;
-    while (rest->n && rest->p[0] == ' ') rest->p++, rest->n--;
-    for (; n < rest->n && rest->p[n] != ' '; n++) {
-        int c = ascii_lower((char)rest->p[n]), digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
-        if (digit >= (int)radix || v > UINT32_MAX) return false;
-        v = v * radix + (unsigned)digit;
-    }
-    rest->p += n, rest->n -= n;
-    *out = v;
-    return n > 0;
-}
-
-/* The fields behind the time, and p, from q where that is what the line holds. False: nothing to test. */
-static bool line_take(struct bytes line, uint64_t field[5], struct wr *p)
-{
-    struct bytes rest = bytes_of(line.p + TIME_LEN, line.n - TIME_LEN);
-    uint8_t room[MODULI_BITS_MAX / 8 + 8];
-    struct wr number = wr_span((struct span){room, sizeof room}), even CLEANUP(wr_clear) = wr_heap(2 * MODULI_BITS_MAX);
-    for (int i = 0; i < 5; i++)
-        if (!number_take(&rest, i == 4 ? 16 : 10, &field[i])) return false;
-    if (field[1] & TEST_COMPOSITE) return false;
-    while (rest.n && rest.p[0] == ' ') rest.p++, rest.n--;
-    if (rest.n % 2) wr_u8(&even, '0');
-    wr_raw(&even, rest);
-    if (hex_parse(wr_bytes(&even), &number) != ERR_NONE || number.n == 0) return false;
-    if (field[0] != TYPE_SOPHIE_GERMAIN) {
-        wr_raw(p, wr_bytes(&number));
-        return wr_done(p) == ERR_NONE;
-    }
-    field[3]++, field[4] = 0;
-    return moduli_double(wr_bytes(&number), p) == ERR_NONE;
-}
-
 static void line_screen(struct screen *s, struct bytes line)
 {
     uint8_t room[MODULI_BITS_MAX / 8 + 16];
     uint64_t field[5];
     struct wr p = wr_span((struct span){room, sizeof room});
-    if (line.n < TIME_LEN || line.p[0] == '!' || line.p[0] == '#' || !line_take(line, field, &p)) return;
+    if (!moduli_line_parse(line, field, &p)) return;
     if (field[3] < SIZE_MIN || moduli_bits(wr_bytes(&p)) != field[3] + 1) return;
     if (field[4] == 0) field[4] = moduli_generator(wr_bytes(&p));
     if (field[4] == 0 || (s->generator && s->generator != field[4])) return;

@@ -199,9 +199,8 @@ static void on_message(struct bytes m)
         debug("%.*s", (int)text.n, (const char *)text.p);
         return;
     }
-    struct scan_result got = {.tag = rd_u32(&r), .end = rd_u32(&r), .code = rd_u32(&r), .greeted = rd_bool(&r)};
-    got.ident = rd_string(&r), got.blob = rd_string(&r);
-    if (type != SCAN_RESULT || rd_done(&r) != ERR_NONE) fatal("the scanning process broke its protocol");
+    struct scan_result got;
+    if (scan_result_parse(m, &got) != ERR_NONE) fatal("the scanning process broke its protocol");
     on_result(&got);
 }
 

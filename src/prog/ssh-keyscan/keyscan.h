@@ -19,6 +19,7 @@
 #define KINDS_MAX   8           /* rows of `kinds` in show.c; a set of them is a mask */
 #define SLOTS_MAX   8192        /* connections at once, where descriptors allow so many */
 #define IDENT_SHOWN 256
+#define SHOWN_MAX   (8U << 20)  /* one key's lines, of all the names in a list */
 #define RESULT_MAX  24576       /* a message from the scanner: ident, key, words */
 
 /* One kind of key that -t names. */
@@ -101,7 +102,10 @@ int scanner_start(void);
 
 /* ---- show.c ---- */
 void show_ident(const struct host *h, struct bytes ident);
-/* False: it is no key of that kind. */
+MUST_USE enum err scan_result_parse(struct bytes message, struct scan_result *out);
+/* The lines for a key. False: it is no key of that kind. */
+bool key_write(const struct host *h, unsigned kind, struct bytes blob, struct wr *out);
+/* Prints them. */
 bool show_key(const struct host *h, unsigned kind, struct bytes blob);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/rd.h"
 #include "crypto/sign.h"
 #include "key/cert.h"
 #include "key/known_hosts.h"
@@ -25,17 +26,16 @@ void show_ident(const struct host *h, struct bytes ident)
         fprintf(stderr, "%c %s:%u %s\n", settings.dns ? ';' : '#', h->name, settings.port, escape_str(ident, text, sizeof text));
 }
 
-static void show_dns(const char *name, const struct pubkey *key)
+static void dns_write(const char *name, const struct pubkey *key, struct wr *out)
 {
     for (enum sshfp_hash hash = SSHFP_SHA1; hash <= SSHFP_SHA256; hash++) {
         CLEANUP(wr_clear) struct wr w = wr_heap(4096);
-        if (settings.dns_hashes & 1u << hash && sshfp_write(key, name, hash, false, &w) == ERR_NONE)
-            printf("%.*s", (int)w.n, (const char *)w.p);
+        if (settings.dns_hashes & 1u << hash && sshfp_write(key, name, hash, false, &w) == ERR_NONE) wr_raw(out, wr_bytes(&w));
     }
 }
 
 /* `names` is one name, or a list where the line may hold one. */
-static void show_line(struct bytes names, const struct pubkey *key)
+static void line_write(struct bytes names, const struct pubkey *key, struct wr *out)
 {
     CLEANUP(wr_clear) struct wr host = wr_heap(65536), w = wr_heap(131072);
     known_host_write(&host, names, settings.port);
@@ -47,17 +47,18 @@ static void show_line(struct bytes names, const struct pubkey *key)
         wr_u8(&w, ' ');
     }
     pubkey_line_write(&w, key, (struct bytes){0});
-    if (host.err == ERR_NONE && w.err == ERR_NONE) printf("%.*s\n", (int)w.n, (const char *)w.p);
+    wr_u8(&w, '\n');
+    if (host.err == ERR_NONE && w.err == ERR_NONE) wr_raw(out, wr_bytes(&w));
 }
 
-static void show_each(const char *list, const struct pubkey *key)
+static void each_write(const char *list, const struct pubkey *key, struct wr *out)
 {
     size_t pos = 0;
     struct bytes name;
     while (names_next(bytes_str(list), &pos, &name)) {
         char *one = settings.dns ? bytes_dup_str(name) : NULL;
-        if (one) show_dns(one, key);
-        else if (!settings.dns) show_line(name, key);
+        if (one) dns_write(one, key, out);
+        else if (!settings.dns) line_write(name, key, out);
         free(one);
     }
 }
@@ -73,12 +74,33 @@ static bool of_kind(const struct pubkey *key, unsigned kind)
     return false;
 }
 
-bool show_key(const struct host *h, unsigned kind, struct bytes blob)
+bool key_write(const struct host *h, unsigned kind, struct bytes blob, struct wr *out)
 {
     CLEANUP(pubkey_drop) struct pubkey *key = NULL;
     const char *names = h->output ? h->output : h->names;
     if (pubkey_parse_any(blob, &key) != ERR_NONE || (pubkey_cert(key) != NULL) != settings.certs || !of_kind(key, kind)) return false;
-    if (settings.dns || (!settings.certs && (settings.hashed || settings.port != 22))) show_each(names, key);
-    else show_line(bytes_str(names), key);
+    if (settings.dns || (!settings.certs && (settings.hashed || settings.port != 22))) each_write(names, key, out);
+    else line_write(bytes_str(names), key, out);
     return true;
+}
+
+bool show_key(const struct host *h, unsigned kind, struct bytes blob)
+{
+    CLEANUP(wr_clear) struct wr w = wr_heap(SHOWN_MAX);
+    bool is_key = key_write(h, kind, blob, &w);
+    if (w.err != ERR_NONE) fatal("%.100s...: too many names in one list", h->name);
+    fwrite(w.p, 1, w.n, stdout);
+    return is_key;
+}
+
+enum err scan_result_parse(struct bytes message, struct scan_result *out)
+{
+    struct rd r = rd_init(message);
+    uint8_t type = rd_u8(&r);
+    struct scan_result got = {.tag = rd_u32(&r), .end = rd_u32(&r), .code = rd_u32(&r), .greeted = rd_bool(&r)};
+    got.ident = rd_string(&r), got.blob = rd_string(&r);
+    TRY(rd_done(&r));
+    if (type != SCAN_RESULT) return ERR_FORMAT;
+    *out = got;
+    return ERR_NONE;
 }

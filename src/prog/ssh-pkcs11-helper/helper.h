@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* ssh-pkcs11-helper on one page: what it holds, and which file does what.
- *   main.c     start, the loop over requests, answers
+ *   main.c     start
+ *   serve.c    requests and answers
  *   module.c   is this file a module? loading it
  *   token.c    slots, logging in, finding and using keys
  *   object.c   public key objects and certificates as SSH key blobs
@@ -20,7 +21,9 @@
 #define BLOB_MAX     8192
 #define RAW_SIG_MAX  2048           /* RSA 16384 */
 
-/* ---- main.c ---- */
+/* ---- serve.c ---- */
+/* Waits for one request and answers it. Ends the process when who started us is gone or breaks the protocol. */
+void serve(void);
 /* Why a request fails, for the person; the last one wins. */
 void because(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* Asks for a PIN; pin[P11_PIN_MAX] is the caller's to wipe. ERR_PASSPHRASE: none is to be had. */
@@ -56,6 +59,8 @@ struct tokens {
     size_t keys;
     bool may_ask;
 };
+
+extern struct tokens tokens;        /* serve.c: of the one provider */
 
 /* Every token's keys, each sent as P11_KEY as it is found. */
 MUST_USE enum err tokens_load(struct tokens *t, struct bytes pin, bool may_ask);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* ssh-sk-helper on one page: which file does what.
- *   main.c       start, the one request, PINs, the answer
+ *   main.c       start
+ *   serve.c      the one request, PINs, the answer
  *   provider.c   loading a provider's library
  *   fido.c       the provider of our own: authenticators by libfido2
  *   fido_open.c  which of the authenticators that are plugged in */
@@ -11,7 +12,9 @@
 #include "os/log.h"
 #include "sk_api.h"
 
-/* ---- main.c ---- */
+/* ---- serve.c ---- */
+/* Waits for the request and answers it. Ends the process when who started us is gone or breaks the protocol. */
+void serve(void);
 /* Why the request fails, for the person; the last one wins. */
 void because(const char *fmt, ...) PRINTF_LIKE(1, 2);
 

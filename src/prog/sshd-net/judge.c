@@ -174,10 +174,16 @@ MUST_USE static enum err judge(const struct judge_ask *ask, const int *fds, size
     return c ? cert_judge(ask, fds, k, c) : ERR_NONE;
 }
 
+const struct judge_say *judge_answer(const struct judge_ask *ask, const int *files, size_t file_count)
+{
+    say = (struct judge_say){.verdict = VERIFY_BAD};
+    if (judge(ask, files, file_count) == ERR_NONE) say.verdict = VERIFY_GOOD;
+    return &say;
+}
+
 NORETURN void judge_run(const struct judge_ask *ask, const int *fds, size_t fd_count)
 {
     if (jail_filter(JAIL_FILTER_VERIFIER) != ERR_NONE) _exit(2);
-    say.verdict = VERIFY_BAD;
-    if (judge(ask, fds + 1, fd_count - 1) == ERR_NONE) say.verdict = VERIFY_GOOD;
-    _exit(message_send(fds[0], &say, sizeof say, NULL, 0, true) == ERR_NONE ? 0 : 1);
+    const struct judge_say *answer = judge_answer(ask, fds + 1, fd_count - 1);
+    _exit(message_send(fds[0], answer, sizeof *answer, NULL, 0, true) == ERR_NONE ? 0 : 1);
 }

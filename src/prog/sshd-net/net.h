@@ -33,7 +33,12 @@ bool pubkey_rsa_small(const struct pubkey *k, uint32_t bits_min);
 /* One signature; answers on `to`. In the child. Never returns. ask is n bytes long. */
 NORETURN void verifier_run(const struct verify_head *ask, size_t n, int to);
 
+/* The same without the process: VERDICT_GOOD only for a signature that holds. */
+enum verdict verifier_answer(const struct verify_head *ask, size_t n);
+
 /* What is to be thought of one key; answers on fds[0]. In the child. Never returns. */
 NORETURN void judge_run(const struct judge_ask *ask, const int *fds, size_t fd_count);
+/* The same without the process; files are those of the question. The answer stands until the next question. */
+const struct judge_say *judge_answer(const struct judge_ask *ask, const int *files, size_t file_count);
 
 #endif

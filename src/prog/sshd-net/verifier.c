@@ -33,7 +33,7 @@ bool pubkey_rsa_small(const struct pubkey *k, uint32_t bits_min)
     return strcmp(pubkey_type(plain), "ssh-rsa") == 0 && pubkey_bits(plain) < bits_min;
 }
 
-static enum verdict verify(const struct verify_head *h, size_t n)
+enum verdict verifier_answer(const struct verify_head *h, size_t n)
 {
     struct question q;
     struct pubkey *key CLEANUP(pubkey_drop) = NULL;
@@ -52,6 +52,6 @@ NORETURN void verifier_run(const struct verify_head *ask, size_t n, int to)
 {
     struct verify_say say = {.verdict = VERIFY_BAD};
     if (jail_filter(JAIL_FILTER_VERIFIER) != ERR_NONE) _exit(2);
-    if (verify(ask, n) == VERDICT_GOOD) say.verdict = VERIFY_GOOD;
+    if (verifier_answer(ask, n) == VERDICT_GOOD) say.verdict = VERIFY_GOOD;
     _exit(message_send(to, &say, sizeof say, NULL, 0, true) == ERR_NONE ? 0 : 1);
 }
