@@ -70,6 +70,7 @@ static enum err rsa_write(struct bytes bits, struct wr *blob)
     TRY(rd_done(&r));
     struct bytes n = take(&s, INTEGER), e = take(&s, INTEGER);
     TRY(rd_done(&s));
+    if (n.n == 0 || e.n == 0) return ERR_FORMAT;
     wr_cstring(blob, "ssh-rsa");
     wr_mpint(blob, e);
     wr_mpint(blob, n);
