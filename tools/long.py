@@ -79,6 +79,8 @@ OTHERS = [
     Part("calls", "each system call of a login interrupted, short, failed, without and with a terminal", "every call", strict("failcalls")),
     Part("keygen-failures", "each allocation, write, rename, link, fsync of ssh-keygen fails or kills", "{n} calls", strict("keygen-failures"),
          r"\d+(?= calls)"),
+    Part("agent-failures", "each call and allocation of an agent that starts or serves, and of ssh-add, fails", "{n} calls", strict("agent-failures"),
+         r"\d+(?= calls)"),
     Part("keygen-differential", "ssh-keygen beside OpenSSH's, 20 times the cases", "{n} comparisons", strict("keygen-differential")),
     Part("keys", "key files of every format and cipher, read and written by each program that has it; moduli", "every row",
          strict("formats-private") + strict("formats-public") + strict("formats-moduli")),

@@ -6,7 +6,9 @@ import contextlib
 import hashlib
 import os
 import re
+import resource
 import signal
+import socket
 import stat
 import struct
 import subprocess
@@ -146,6 +148,24 @@ def reuse(tap, place):
             same((sock, other != pid), (said[0]["SSH_AUTH_SOCK"], True), "the next")
 
 
+def busy(tap, place):
+    """Who cannot tell whether the login's agent lives must not put another in its place."""
+    with tap.case("--reuse leaves an agent alone that is too busy to take another client"), contextlib.ExitStack() as stack:
+        with started(place, "--reuse") as (sock, pid):
+            os.kill(pid, signal.SIGSTOP)
+            stack.callback(lambda: os.kill(pid, signal.SIGCONT))
+            for _ in range(1000):
+                s = stack.enter_context(socket.socket(socket.AF_UNIX))
+                s.setblocking(False)
+                if s.connect_ex(sock) != 0:
+                    break
+            found = os.stat(sock).st_ino
+            done = place.run([programs.ours("ssh-agent"), "--reuse"])
+            same((done.returncode, done.stdout, done.stderr.count(b"\n")), (1, b"", 1), done.stderr)
+            same(os.stat(sock).st_ino, found, "its socket")
+            stack.close()
+
+
 # ---- clients ----
 
 def crowd(tap, place, agent):
@@ -162,6 +182,12 @@ def crowd(tap, place, agent):
         for link in links[::2]:
             link.s.sendall(b"\x0d" * (100000 - 50))
         same({link.take()[0] for link in links[::2]}, {FAILURE}, "answers to garbage")
+    with tap.case("with 1,024 descriptors it has 600 clients at once, and keeps its keys"), contextlib.ExitStack() as stack:
+        other = Agent(place, programs.ours("ssh-agent"), name="limited")
+        resource.prlimit(other.process.pid, resource.RLIMIT_NOFILE, (1024, 1024))
+        same(other.add(key).returncode, 0, "add")
+        links = [stack.enter_context(other.connect()) for _ in range(600)]
+        same([len(link.list()) for link in links[::100]], [1] * 6, "keys")
     with tap.case("a request that claims too much or nothing ends that connection only"):
         for head in b"\xff\xff\xff\xff", b"\0\0\0\0", struct.pack(">I", 262145):
             with agent.connect() as link, agent.connect() as other:
@@ -289,7 +315,7 @@ def shows(tap, place, agent):
 def main():
     tap = Tap()
     with Place() as place:
-        for part in places, ends, stale, reuse, confirms:
+        for part in places, ends, stale, reuse, busy, confirms:
             part(tap, place)
         agent = Agent(place, programs.ours("ssh-agent"))
         for part in crowd, lives, locks, shows:

@@ -1,23 +1,30 @@
 /* SPDX-License-Identifier: ISC */
-/* Preloaded into a program: the FAIL_AT-th call of the kind FAIL_KIND fails with FAIL_ERRNO, or, with FAIL_ERRNO=kill, the process dies
- * there. Kinds: file; memory (allocations by the program itself); library (allocations by its libraries). FAIL_LOG gets a byte for each
- * such call, so that a test learns how many there are. */
+/* Preloaded into a program: one call of the kind FAIL_KIND fails with FAIL_ERRNO, or, with FAIL_ERRNO=kill, the process dies there. Kinds: file;
+ * talk (sockets, descriptors, processes); memory (allocations by the program itself); library (allocations by its libraries). Which one, says
+ * the file FAIL_LOG, two numbers of 64 bits that stay mapped here through forks and closed descriptors: how many calls there were, and the
+ * number of the one that fails (0: none). A test may set both while the program runs. */
 #include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static long at = -1, count;
-static int with, log_fd = -1;
-static enum kind { KIND_FILE, KIND_MEMORY, KIND_LIBRARY } wanted;
+static struct control {
+    _Atomic long count, at;
+} none, *control;
+static int with;
+static enum kind { KIND_FILE, KIND_TALK, KIND_MEMORY, KIND_LIBRARY } wanted;
 static const char *program, *program_end;
 
 /* Where the program itself lies, from its own headers. */
@@ -32,31 +39,40 @@ static void find_program(void)
             program_end = program + h[i].p_vaddr + h[i].p_memsz;
 }
 
+static const struct {
+    const char *name;
+    enum kind kind;
+} kinds[] = {{"file", KIND_FILE}, {"talk", KIND_TALK}, {"memory", KIND_MEMORY}, {"library", KIND_LIBRARY}};
+
 /* Raw system calls and no allocation in here: these run inside malloc. */
 static void setup(void)
 {
-    const char *kind = getenv("FAIL_KIND"), *log = getenv("FAIL_LOG"), *number = getenv("FAIL_AT"), *error = getenv("FAIL_ERRNO");
-    at = number ? atol(number) : 0;
-    wanted = !kind || strcmp(kind, "file") == 0 ? KIND_FILE : strcmp(kind, "memory") == 0 ? KIND_MEMORY : KIND_LIBRARY;
+    const char *kind = getenv("FAIL_KIND"), *log = getenv("FAIL_LOG"), *error = getenv("FAIL_ERRNO");
+    long fd = log ? syscall(SYS_openat, AT_FDCWD, log, O_RDWR | O_CLOEXEC) : -1;
+    control = &none;
+    for (size_t i = 0; kind && i < sizeof kinds / sizeof kinds[0]; i++)
+        if (strcmp(kind, kinds[i].name) == 0) wanted = kinds[i].kind;
     with = error && strcmp(error, "kill") == 0 ? -1 : error ? atoi(error) : EIO;
     find_program();
-    if (log) log_fd = (int)syscall(SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (fd < 0) return;
+    long p = syscall(SYS_mmap, 0, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (p > 0) control = (struct control *)p;       /* NOLINT: an address as the kernel gave it */
+    syscall(SYS_close, fd);
 }
 
 static bool fails(enum kind kind)
 {
-    if (at < 0) setup();
+    if (!control) setup();
     if (kind != wanted) return false;
-    if (log_fd >= 0) syscall(SYS_write, log_fd, ".", 1);
-    if (++count != at) return false;
+    if (atomic_fetch_add(&control->count, 1) + 1 != atomic_load(&control->at)) return false;
     if (with == -1) syscall(SYS_kill, (int)syscall(SYS_getpid), SIGKILL);
-    errno = kind == KIND_FILE ? with : ENOMEM;
+    errno = kind == KIND_FILE || kind == KIND_TALK ? with : ENOMEM;
     return true;
 }
 
 static bool memory_fails(const void *caller)
 {
-    if (at < 0) setup();
+    if (!control) setup();
     return fails((const char *)caller >= program && (const char *)caller < program_end ? KIND_MEMORY : KIND_LIBRARY);
 }
 
@@ -87,14 +103,16 @@ __attribute__((visibility("default"))) void *realloc(void *p, size_t n)
     return memory_fails(__builtin_return_address(0)) ? NULL : __libc_realloc(p, n);
 }
 
-#define WRAP(result, bad, name, parameters, arguments) \
+#define WRAP_KIND(kind, result, bad, name, parameters, arguments) \
     result name parameters; \
     __attribute__((visibility("default"))) result name parameters \
     { \
         typedef result (*call) parameters; \
         NEXT(call, #name); \
-        return fails(KIND_FILE) ? bad : next arguments; \
+        return fails(kind) ? bad : next arguments; \
     }
+#define WRAP(result, bad, name, parameters, arguments) WRAP_KIND(KIND_FILE, result, bad, name, parameters, arguments)
+#define TALK(result, bad, name, parameters, arguments) WRAP_KIND(KIND_TALK, result, bad, name, parameters, arguments)
 WRAP(int, -1, mkostemp, (char *path, int flags), (path, flags))
 WRAP(int, -1, rename, (const char *from, const char *to), (from, to))
 WRAP(int, -1, link, (const char *from, const char *to), (from, to))
@@ -105,3 +123,21 @@ WRAP(ssize_t, -1, read, (int fd, void *p, size_t n), (fd, p, n))
 WRAP(ssize_t, -1, write, (int fd, const void *p, size_t n), (fd, p, n))
 WRAP(int, -1, mkdir, (const char *path, mode_t mode), (path, mode))
 
+TALK(int, -1, socket, (int family, int type, int protocol), (family, type, protocol))
+TALK(int, -1, bind, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n))
+TALK(int, -1, listen, (int fd, int backlog), (fd, backlog))
+TALK(int, -1, accept4, (int fd, struct sockaddr *a, socklen_t *n, int flags), (fd, a, n, flags))
+TALK(int, -1, connect, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n))
+TALK(int, -1, getsockopt, (int fd, int level, int what, void *p, socklen_t *n), (fd, level, what, p, n))
+TALK(ssize_t, -1, recv, (int fd, void *p, size_t n, int flags), (fd, p, n, flags))
+TALK(ssize_t, -1, send, (int fd, const void *p, size_t n, int flags), (fd, p, n, flags))
+TALK(int, -1, poll, (struct pollfd *p, nfds_t n, int t), (p, n, t))
+TALK(int, -1, pipe2, (int out[2], int flags), (out, flags))
+TALK(pid_t, -1, fork, (void), ())
+TALK(pid_t, -1, setsid, (void), ())
+TALK(char *, NULL, mkdtemp, (char *path), (path))
+TALK(int, -1, flock, (int fd, int what), (fd, what))
+
+/* Under the name that fortified builds use. */
+int __poll_chk(struct pollfd *p, nfds_t n, int t, size_t room);
+TALK(int, -1, __poll_chk, (struct pollfd *p, nfds_t n, int t, size_t room), (p, n, t, room))

@@ -9,6 +9,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import failing
 import programs
 from place import Place
 from tap import Tap, same
@@ -25,26 +26,26 @@ class Walk:
         self.place, self.name, self.args, self.prepare, self.check, self.stdin = place, name, args, prepare, check, stdin
         self.folder = place.path(name.replace(" ", "-"))
 
-    def run(self, **fail):
+    def run(self, kind, at, error):
         """The job in a fresh folder with a failure, and the folder's files before it."""
         shutil.rmtree(self.folder, ignore_errors=True)
         os.mkdir(self.folder)
         self.prepare(self.folder)
         before = files(self.folder)
-        log = self.place.path("log")
-        env = dict(self.place.env, LD_PRELOAD=MODULE, FAIL_LOG=log, **{f"FAIL_{k.upper()}": str(v) for k, v in fail.items()})
-        done = self.place.run([programs.ours("ssh-keygen"), *self.args], self.stdin, cwd=self.folder, env=env)
-        return done, before, os.path.getsize(log)
+        counter = failing.Counter(self.place.path("count"), at)
+        done = self.place.run([programs.ours("ssh-keygen"), *self.args], self.stdin, cwd=self.folder,
+                              env=counter.env(self.place.env, MODULE, kind, error))
+        return done, before, counter.count
 
     def walk(self, kind, error):
         """Fail call 1, 2, ... (of the thousands in libraries about SAMPLE, in a long run MANY); how many there are."""
-        done, _, calls = self.run(kind=kind, at=0, errno=error)
+        done, _, calls = self.run(kind, 0, error)
         same(done.returncode, 0, f"{self.name}: status without a failure")
         most = calls if kind != "library" else MANY if WHOLE else SAMPLE   # PBKDF2 alone asks libcrypto for memory 800,000 times
         step = max(1, calls // most)
         picked = range(1 + int(time.time()) % min(step, 10), calls + 1, step)
         for n in picked:
-            done, before, _ = self.run(kind=kind, at=n, errno=error)
+            done, before, _ = self.run(kind, n, error)
             where = f"{self.name}: {kind} call {n} with {error}: status {done.returncode}, {done.stderr!r}"
             killed = error == "kill" or (kind == "library" and done.returncode < 0)  # libcrypto 3.0 and glibc's nss die of some
             if killed != (done.returncode < 0):

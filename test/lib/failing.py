@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: ISC
-"""The module of test/failwalk/calls.c: counts the system calls of each of our processes, and makes one of them fail."""
+"""The modules of test/failwalk/calls.c and test/keygen/fail.c: they count the calls of our processes, and make one of them fail."""
 import ctypes
 import mmap
 import os
 import shutil
+import struct
 
 import programs
 
@@ -66,3 +67,25 @@ class Module:
         c = self.control
         return [(p, d, n + 1, mode) for p in range(len(PROGRAMS)) for d in range(DEPTHS) for n in range(min(c.count[p][d], LOG_MAX))
                 for mode in self.modes(c.log[p][d][n])]
+
+
+class Counter:
+    """What keygen/fail.c shares with a test: how many calls there were, and which one fails."""
+
+    def __init__(self, path, at=0):
+        with open(path, "wb") as f:
+            f.write(struct.pack("qq", 0, at))
+        with open(path, "r+b") as f:
+            self.map = mmap.mmap(f.fileno(), 16)
+        self.path = path
+
+    def env(self, env, module, kind, error):
+        return env | {"LD_PRELOAD": module, "FAIL_LOG": self.path, "FAIL_KIND": kind, "FAIL_ERRNO": str(error)}
+
+    def arm(self, at):
+        """Counts from here; call number `at` fails, 0: none."""
+        self.map[:] = struct.pack("qq", 0, at)
+
+    @property
+    def count(self):
+        return struct.unpack("qq", self.map[:])[0]

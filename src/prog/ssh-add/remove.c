@@ -91,14 +91,20 @@ int job_remove_all(void)
     return 0;
 }
 
+static bool password_ask(const char *text, struct secret *out)
+{
+    const struct prompt p = {.text = text, .stdin_too = true};
+    enum err e = prompt_ask(&p, out);
+    if (e != ERR_NONE) say("No password was given: %s", e == ERR_SYSTEM ? strerror(errno) : err_text(e));
+    return e == ERR_NONE;
+}
+
 static bool passphrase_ask(bool twice, struct secret *out)
 {
     struct secret second CLEANUP(secret_clear) = {0};
-    struct prompt p = {.text = "Enter lock password: ", .stdin_too = true};
-    if (prompt_ask(&p, out) != ERR_NONE) return false;
+    if (!password_ask("Enter lock password: ", out)) return false;
     if (!twice) return true;
-    p.text = "Again: ";
-    if (prompt_ask(&p, &second) != ERR_NONE) return false;
+    if (!password_ask("Again: ", &second)) return false;
     if (out->n == second.n && bytes_verify(out->p, second.p, out->n) == VERDICT_GOOD) return true;
     say("Passwords do not match.");
     return false;

@@ -25,7 +25,7 @@ int place_listen(struct place *p);
 void place_remove(const struct place *p);
 /* Remove sockets in ~/.ssh/agent that nobody listens to: older than an hour, of this host or (every_host) of any. */
 void place_clean(bool every_host);
-/* Who listens at path, if it is this user's: its process number; 0: nobody does. */
+/* Who listens at path, if it is this user's: its process number; 0: nobody does; -1: it cannot be told, with errno. */
 pid_t place_listener(const char *path);
 /* The descriptor of the lock under which the agent of this login is looked for and made; -1: said why. */
 int place_lock(void);
@@ -41,6 +41,8 @@ struct serve {
 };
 /* Before the socket listens: a signal that comes from then on ends the agent in order. False: said why. */
 bool serve_signals(bool interruptible);
+/* The place for keys. False: no memory for it. */
+bool serve_ring(const struct serve *s);
 /* Serves until a signal or the parent's end; removes the socket. The exit status. */
 int serve(const struct serve *s);
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 #include "os/process.h"
 #include "os/spawn.h"
 
+#define EXIT_UNSAID 2
 #define PROVIDERS_DEFAULT "/usr/lib*/*,/usr/local/lib*/*"
 
 static struct options {
@@ -196,14 +198,22 @@ static NORETURN void become_command(char **argv, const char *path, pid_t pid)
     exit(1);
 }
 
-static int agent_run(struct place *place)
+static bool unready(const char *what, const char *why)
 {
-    if (process_hide() != ERR_NONE) {
-        fprintf(stderr, "ssh-agent: cannot hide the process: %s\n", strerror(errno));
-        place_remove(place);
-        return 1;
-    }
+    fprintf(stderr, "ssh-agent: %s: %s\n", what, why);
+    return false;
+}
+
+/* All that may fail, before anybody is told that the agent is there. */
+static bool agent_ready(struct place *place)
+{
     o.serve.place = place;
+    if (process_hide() != ERR_NONE) return unready("cannot hide the process", strerror(errno));
+    return serve_ring(&o.serve) || unready("cannot start", err_text(ERR_NOMEM));
+}
+
+static int agent_run(void)
+{
     log_open("ssh-agent", LOG_AUTH, o.debug || o.foreground ? STDERR_FILENO : -1);
     return serve(&o.serve);
 }
@@ -212,13 +222,20 @@ static int agent_run(struct place *place)
 static NORETURN void child_run(struct place *place, int ready)
 {
     const int keep[] = {ready, o.serve.parent};
-    if (fds_close_except(keep, COUNT_OF(keep)) != ERR_NONE || !serve_signals(false)) _exit(1);
-    o.serve.listener = place_listen(place);
-    if (o.serve.listener < 0 || setsid() < 0 || daemon_done(ready, false) != ERR_NONE) {
-        place_remove(place);
-        _exit(1);
-    }
-    exit(agent_run(place));
+    bool good = fds_close_except(keep, COUNT_OF(keep)) == ERR_NONE || unready("cannot close descriptors", strerror(errno));
+    good = good && serve_signals(false) && agent_ready(place);
+    if (good) good = (o.serve.listener = place_listen(place)) >= 0;
+    if (good) good = setsid() >= 0 || unready("setsid", strerror(errno));
+    if (good && daemon_done(ready, false) == ERR_NONE) exit(agent_run());
+    place_remove(place);
+    _exit(good ? EXIT_UNSAID : 1);
+}
+
+/* It ended before it was ready, and has said why, unless its stderr was gone by then. */
+static void start_failed(pid_t pid)
+{
+    int status;
+    if (child_wait(pid, &status) == ERR_NONE && !(WIFEXITED(status) && WEXITSTATUS(status) == 1)) (void)unready("cannot start", "the agent ended");
 }
 
 /* Starts the agent beside us; returns once it listens. */
@@ -238,16 +255,24 @@ static pid_t agent_start(struct place *place, bool for_command)
     close(line[1]);
     ssize_t n;
     do n = read(line[0], &byte, 1); while (n < 0 && errno == EINTR);
+    if (n < 0) {                    /* an agent that nobody learns of must not stay */
+        (void)unready("cannot hear of the agent", strerror(errno));
+        kill(pid, SIGTERM);
+    }
     close(line[0]);
     if (self >= 0) close(self);
     if (n == 1) return pid;
+    if (n == 0) start_failed(pid);
     place_remove(place);
     exit(1);
 }
 
 static int foreground(struct place *place)
 {
-    if (!serve_signals(true)) return 1;
+    if (!serve_signals(true) || !agent_ready(place)) {
+        place_remove(place);
+        return 1;
+    }
     if (o.serve.listener < 0) {
         o.serve.listener = place_listen(place);
         if (o.serve.listener < 0) {
@@ -256,7 +281,7 @@ static int foreground(struct place *place)
         }
         lines_print(place->path, getpid(), false, "");
     }
-    return agent_run(place);
+    return agent_run();
 }
 
 /* The one agent of this login, whoever started it: found, or started under a lock so that two who come at once get the same. */
@@ -265,6 +290,7 @@ static pid_t login_agent(struct place *place, const char **tail)
     int lock = place_lock();
     if (lock < 0) exit(1);
     pid_t pid = place_listener(place->path);
+    if (pid < 0) die("cannot tell whether an agent listens there: ", strerror(errno));
     *tail = pid ? " found" : "";
     if (!pid) {
         unlink(place->path);

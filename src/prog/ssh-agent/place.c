@@ -172,9 +172,10 @@ static int try_connect(const char *path, int *out)
         *out = fd;
         return 1;
     }
-    bool nobody = errno == ECONNREFUSED || errno == ENOENT;
+    int error = errno;
     close(fd);
-    return nobody ? 0 : -1;
+    errno = error;
+    return error == ECONNREFUSED || error == ENOENT ? 0 : -1;
 }
 
 pid_t place_listener(const char *path)
@@ -182,10 +183,12 @@ pid_t place_listener(const char *path)
     int fd;
     struct ucred cred;
     socklen_t n = sizeof cred;
-    if (try_connect(path, &fd) != 1) return 0;
-    bool good = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) == 0 && cred.uid == getuid() && cred.pid > 0;
+    int there = try_connect(path, &fd);
+    if (there != 1) return there;
+    bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) == 0;
     close(fd);
-    return good ? cred.pid : 0;
+    if (!known) return -1;
+    return cred.uid == getuid() && cred.pid > 0 ? cred.pid : 0;
 }
 
 static bool stale(int folder, const char *folder_name, const char *name, const char *prefix)

@@ -20,6 +20,7 @@
 #define CLIENTS_MAX 1000
 #define READ_START  4096
 #define WORK_LOOK_US 1000000        /* a token's helper that hangs is noticed by looking at it */
+#define PAUSE_US     100000         /* before the system is asked again for what it has not got */
 
 struct client {
     int fd;
@@ -44,7 +45,7 @@ static int signals;
 static struct client *clients[CLIENTS_MAX];
 static size_t clients_n;
 static bool work_ended;             /* a token is free: who waits for it may go on */
-static bool full;                   /* no descriptor for another client: the listener rests until one goes */
+static uint64_t full_until_us;      /* no descriptor or memory for another client: the listener rests for a while; 0: it does not */
 
 static uint64_t now_us(void)
 {
@@ -81,7 +82,7 @@ static void client_accept(void)
 {
     int fd = accept4(setup->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0) {
-        full = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) full_until_us = now_us() + PAUSE_US;
         return;
     }
     struct client *c = owner_fine(fd) ? calloc(1, sizeof *c) : NULL;
@@ -288,6 +289,8 @@ static void client_write(struct client *c)
 enum { SLOT_LISTENER, SLOT_SIGNALS, SLOT_PARENT, SLOTS };
 enum { CLIENT_SLOTS = 4 };      /* its socket, its askpass's end and words, its token */
 static struct pollfd polls[SLOTS + CLIENT_SLOTS * CLIENTS_MAX];
+static size_t polls_n;
+static size_t polls_of[CLIENTS_MAX];        /* where a client's begin: only its socket, where there is nothing else of it */
 
 static short client_events(const struct client *c)
 {
@@ -295,15 +298,21 @@ static short client_events(const struct client *c)
     return c->waits ? POLLRDHUP : POLLIN;
 }
 
+/* Few more than there are descriptors: poll() takes no more entries than the process may have of those. */
 static void polls_set(void)
 {
-    polls[SLOT_LISTENER] = (struct pollfd){clients_n < CLIENTS_MAX && !full ? setup->listener : -1, POLLIN, 0};
+    polls[SLOT_LISTENER] = (struct pollfd){clients_n < CLIENTS_MAX && !full_until_us ? setup->listener : -1, POLLIN, 0};
     polls[SLOT_SIGNALS] = (struct pollfd){signals, POLLIN, 0};
     polls[SLOT_PARENT] = (struct pollfd){setup->parent, POLLIN, 0};
+    polls_n = SLOTS;
     for (size_t i = 0; i < clients_n; i++) {
-        struct pollfd *p = &polls[SLOTS + CLIENT_SLOTS * i];
+        struct pollfd *p = &polls[polls_n];
         const struct client *c = clients[i];
+        bool more = c->ask.pid || c->works;
+        polls_of[i] = polls_n;
+        polls_n += more ? CLIENT_SLOTS : 1;
         p[0] = (struct pollfd){c->fd, client_events(c), 0};
+        if (!more) continue;
         p[1] = (struct pollfd){c->ask.pid ? c->ask.pidfd : -1, POLLIN, 0};
         p[2] = (struct pollfd){c->ask.pid ? c->ask.pipe : -1, POLLIN, 0};
         p[3] = (struct pollfd){c->works ? token_fd(&c->work) : -1, POLLIN, 0};
@@ -314,6 +323,7 @@ static void polls_set(void)
 static int patience_ms(void)
 {
     uint64_t first = agent_deadline(ring), now = now_us();
+    if (full_until_us && full_until_us < first) first = full_until_us;
     for (size_t i = 0; i < clients_n; i++) {
         uint64_t until = clients[i]->wait_until_us;
         if (clients[i]->works) until = work_ended ? now : now + WORK_LOOK_US;
@@ -344,11 +354,11 @@ static void client_turn(struct client *c, const struct pollfd *p)
 static void clients_turn(void)
 {
     size_t left = 0;
-    for (size_t i = 0; i < clients_n; i++) client_turn(clients[i], &polls[SLOTS + CLIENT_SLOTS * i]);
+    for (size_t i = 0; i < clients_n; i++) client_turn(clients[i], &polls[polls_of[i]]);
     for (size_t i = 0; i < clients_n; i++) {
         if (clients[i]->over) {
             client_free(clients[i]);
-            full = false;
+            full_until_us = 0;
         } else {
             clients[left++] = clients[i];
         }
@@ -376,16 +386,31 @@ bool serve_signals(bool interruptible)
     return false;
 }
 
-int serve(const struct serve *s)
+bool serve_ring(const struct serve *s)
 {
     setup = s;
-    int status = 2;
     ring = agent_new(&s->setup);
-    if (!ring) return 1;
+    return ring != NULL;
+}
+
+/* What the system cannot do now is no reason to lose the keys: nothing is ready then, and a little later it is asked again. */
+static void wait_for_any(void)
+{
+    const struct timespec pause = {0, PAUSE_US * 1000};
+    polls_set();
+    if (poll(polls, polls_n, patience_ms()) < 0 && errno != EINTR) {
+        polls_set();
+        nanosleep(&pause, NULL);
+    }
+    if (full_until_us && full_until_us <= now_us()) full_until_us = 0;
+}
+
+int serve(const struct serve *s)
+{
+    int status = 2;
     for (;;) {
         process_hide_more();
-        polls_set();
-        if (poll(polls, SLOTS + CLIENT_SLOTS * clients_n, patience_ms()) < 0 && errno != EINTR) break;
+        wait_for_any();
         agent_expire(ring, now_us());
         if (polls[SLOT_SIGNALS].revents && signals_turn()) break;
         if (polls[SLOT_PARENT].revents) {

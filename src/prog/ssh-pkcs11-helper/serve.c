@@ -2,7 +2,6 @@
 /* Requests and answers. */
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/rd.h"
@@ -12,7 +11,7 @@
 
 static uint8_t in[P11_MESSAGE_MAX], out[P11_MESSAGE_MAX];
 static char why[256];
-static struct tokens tokens;
+struct tokens tokens;
 
 void because(const char *fmt, ...)
 {

@@ -2,7 +2,6 @@
 /* The request and its answer. */
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/rd.h"
