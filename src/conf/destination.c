@@ -156,3 +156,26 @@ enum err destination_parse_hop(struct bytes t, struct destination *out)
     *out = d;
     return ERR_NONE;
 }
+
+enum err destination_parse_path(const char *text, struct destination *out, char path[DESTINATION_PATH_MAX])
+{
+    struct destination d = {0};
+    size_t n = strcspn(text, "/");
+    TRY(uri_parse(bytes_of(text, n), &d));
+    TRY(take_text(bytes_str(text[n] ? text + n + 1 : ""), true, path, DESTINATION_PATH_MAX));
+    *out = d;
+    return ERR_NONE;
+}
+
+const char *destination_colon(const char *text)
+{
+    bool brackets = *text == '[';
+    if (*text == ':') return NULL;
+    for (const char *s = text; *s; s++) {
+        if (*s == '@' && s[1] == '[') brackets = true;
+        if (*s == ']' && s[1] == ':' && brackets) return s + 1;
+        if (*s == ':' && !brackets) return s;
+        if (*s == '/') return NULL;
+    }
+    return NULL;
+}

@@ -43,6 +43,39 @@ static void destinations(void **state)
     assert_int_equal(destination_parse_hop(BYTES_LIT("h:x"), &hop), ERR_USAGE);
 }
 
+static void destinations_with_a_path(void **state)
+{
+    (void)state;
+    char path[DESTINATION_PATH_MAX], long_path[DESTINATION_PATH_MAX + 8];
+    struct destination d;
+    static const struct { const char *text, *host, *path; } good[] = {
+        {"h", "h", ""}, {"u@h/", "h", ""}, {"h//etc", "h", "/etc"}, {"[::1]:22/a/b%20c%2F", "::1", "a/b c/"}, {"h%65y/%C3%bc", "hey", "\xc3\xbc"}};
+    for (size_t i = 0; i < COUNT_OF(good); i++) {
+        if (destination_parse_path(good[i].text, &d, path) != ERR_NONE) fail_msg("%s refused", good[i].text);
+        assert_string_equal(d.host, good[i].host);
+        assert_string_equal(path, good[i].path);
+    }
+    static const char *const bad[] = {"", "/x", "h:x/y", "h/%", "h/%4", "h/%00", "h/%zz", "h%00/x"};
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        if (destination_parse_path(bad[i], &d, path) != ERR_USAGE) fail_msg("%s taken", bad[i]);
+    snprintf(long_path, sizeof long_path, "h/%0*d", DESTINATION_PATH_MAX - 1, 0);
+    assert_int_equal(destination_parse_path(long_path, &d, path), ERR_NONE);
+    snprintf(long_path, sizeof long_path, "h/%0*d", DESTINATION_PATH_MAX, 0);
+    assert_int_equal(destination_parse_path(long_path, &d, path), ERR_USAGE);
+}
+
+static void the_colon_before_a_path_is_found(void **state)
+{
+    (void)state;
+    static const struct { const char *text; int at; } rows[] = {
+        {"h:p", 1}, {"h:", 1}, {"u@h:p:q", 3}, {"[::1]:p", 5}, {"u@[::1]:p", 7}, {"a:b@[::1]:p", 1}, {"h", -1}, {":p", -1}, {"./h:p", -1},
+        {"[::1]", -1}, {"[::1:p", -1}, {"", -1}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const char *colon = destination_colon(rows[i].text);
+        if ((colon ? (int)(colon - rows[i].text) : -1) != rows[i].at) fail_msg("%s", rows[i].text);
+    }
+}
+
 /* TRUST T13: no text that a shell, an option parser or a terminal acts on comes through as a user or host. */
 static void names_for_shells_are_refused(void **state)
 {
@@ -340,7 +373,8 @@ static void cve_2026_0967_star_patterns(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(destinations), cmocka_unit_test(names_for_shells_are_refused), cmocka_unit_test(tokens_follow_their_sets),
+        cmocka_unit_test(destinations), cmocka_unit_test(destinations_with_a_path), cmocka_unit_test(the_colon_before_a_path_is_found),
+        cmocka_unit_test(names_for_shells_are_refused), cmocka_unit_test(tokens_follow_their_sets),
         cmocka_unit_test(token_sets_are_the_manuals), cmocka_unit_test(forwards), cmocka_unit_test(units),
         cmocka_unit_test(cve_2026_35386_user_never_reaches_match_exec_unchecked), cmocka_unit_test(cve_2023_51385_host_never_reaches_match_exec_unchecked),
         cmocka_unit_test(cve_2025_61984_control_characters_in_user), cmocka_unit_test(cve_2025_61985_nul_in_uri),

@@ -1,46 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdlib.h>
 
-#include "base/text.h"
 #include "conf/destination.h"
 #include "scp.h"
-
-/* The colon that ends a host, as OpenSSH finds it: not the first letter, not behind a slash, not inside brackets. */
-static const char *colon_find(const char *s)
-{
-    bool brackets = *s == '[';
-    if (*s == ':') return NULL;
-    for (; *s; s++) {
-        if (*s == '@' && s[1] == '[') brackets = true;
-        if (*s == ']' && s[1] == ':' && brackets) return s + 1;
-        if (*s == ':' && !brackets) return s;
-        if (*s == '/') return NULL;
-    }
-    return NULL;
-}
-
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : ascii_lower(c) >= 'a' && ascii_lower(c) <= 'f' ? ascii_lower(c) - 'a' + 10 : -1;
-}
-
-/* %XX in place; a NUL or half an escape is refused. */
-static bool percent_decode(char *s)
-{
-    char *to = s;
-    for (; *s; s++) {
-        if (*s != '%') {
-            *to++ = *s;
-            continue;
-        }
-        int high = hex_digit(s[1]), low = high < 0 ? -1 : hex_digit(s[2]);
-        if (low < 0 || (high == 0 && low == 0)) return false;
-        *to++ = (char)(high << 4 | low);
-        s += 2;
-    }
-    *to = 0;
-    return true;
-}
 
 static enum err keep(const struct destination *d, const char *path, struct place *out)
 {
@@ -56,20 +18,11 @@ static enum err keep(const struct destination *d, const char *path, struct place
     return ERR_NONE;
 }
 
-/* scp://authority/path: the authority as ssh's own URIs; the path begins behind the slash and is relative to the home folder. */
 static enum err uri_parse(const char *text, struct place *out)
 {
     struct destination d;
-    char ssh[DESTINATION_HOST_MAX + 2048], path[4096] = "";
-    const char *at = text + strlen("scp://"), *slash = strchr(at, '/');
-    size_t n = slash ? (size_t)(slash - at) : strlen(at);
-    if (n + 7 > sizeof ssh || (slash && strlen(slash) > sizeof path)) return ERR_USAGE;
-    memcpy(ssh, "ssh://", 6);
-    memcpy(ssh + 6, at, n);
-    ssh[6 + n] = 0;
-    TRY(destination_parse(ssh, &d));
-    if (slash) memcpy(path, slash + 1, strlen(slash));
-    if (!percent_decode(path)) return ERR_USAGE;
+    char path[DESTINATION_PATH_MAX];
+    TRY(destination_parse_path(text + strlen("scp://"), &d, path));
     return keep(&d, path, out);
 }
 
@@ -102,7 +55,7 @@ enum err place_parse(const char *text, struct place *out)
         scp_say("%s: invalid uri", text);
         return ERR_USAGE;
     }
-    const char *colon = colon_find(text);
+    const char *colon = destination_colon(text);
     if (colon) return host_path_parse(text, colon, out);
     struct place p = {.path = strdup(text)};
     if (!p.path) return ERR_NOMEM;

@@ -95,69 +95,23 @@ static void option_ours(int letter, const char *arg, struct options *o)
 
 /* ---- the destination ---- */
 
-/* The colon before the path in "[user@]host:path", "[user@][::1]:path"; NULL: there is none, or a slash comes first. */
-static char *path_colon(char *s)
-{
-    bool bracket = s[0] == '[';
-    if (s[0] == ':') return NULL;
-    for (; *s; s++) {
-        if (*s == '@' && s[1] == '[') bracket = true;
-        if (*s == ']' && s[1] == ':' && bracket) return s + 1;
-        if (*s == ':' && !bracket) return s;
-        if (*s == '/') return NULL;
-    }
-    return NULL;
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    c = ascii_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* %XX; NULL: not valid. */
-static char *percent_decode(const char *s)
-{
-    char *out = must(malloc(strlen(s) + 1)), *put = out;
-    for (; *s; s++) {
-        if (*s != '%') {
-            *put++ = *s;
-            continue;
-        }
-        int hi = hex_digit(s[1]), lo = hi < 0 ? -1 : hex_digit(s[2]);
-        if (lo < 0 || (hi == 0 && lo == 0)) {
-            free(out);
-            return NULL;
-        }
-        *put++ = (char)(hi << 4 | lo);
-        s += 2;
-    }
-    *put = 0;
-    return out;
-}
-
-/* sftp://[user@]host[:port][/path]: the part before the path is as ssh's own. */
 static void destination_uri(const char *text, struct options *o)
 {
     struct destination d;
-    char *uri = NULL;
-    size_t n = strcspn(text + 7, "/");
-    if (asprintf(&uri, "ssh://%.*s", (int)n, text + 7) < 0) uri = NULL;
-    if (destination_parse(must(uri), &d) != ERR_NONE) usage();
-    free(uri);
+    char path[DESTINATION_PATH_MAX];
+    if (destination_parse_path(text + strlen("sftp://"), &d, path) != ERR_NONE) usage();
     o->host = must(strdup(d.host));
     if (d.user[0]) o->user = must(strdup(d.user));
     if (d.port) o->port = d.port;
-    if (text[7 + n] && text[7 + n + 1]) o->path = percent_decode(text + 7 + n + 1);
-    if (text[7 + n] && text[7 + n + 1] && !o->path) usage();
+    if (path[0]) o->path = must(strdup(path));
 }
 
 static void destination_plain(const char *text, struct options *o)
 {
-    char *s = must(strdup(text)), *colon = path_colon(s), *host = s;
+    const char *colon = destination_colon(text);
+    char *s = must(strdup(text)), *host = s;
     if (colon) {
-        *colon = 0;
+        s[colon - text] = 0;
         o->path = must(strdup(colon[1] ? colon + 1 : "."));
     }
     char *at = strrchr(s, '@');

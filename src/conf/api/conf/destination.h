@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 
 #define DESTINATION_HOST_MAX 1024
+#define DESTINATION_PATH_MAX 4096
 
 struct destination {
     char user[1025];            /* "" : not given */
@@ -21,6 +22,12 @@ MUST_USE enum err destination_parse(const char *text, struct destination *out);
 
 /* One hop of ProxyJump / -J: "[user@]host[:port]" or a URI; host may be [IPv6]. */
 MUST_USE enum err destination_parse_hop(struct bytes text, struct destination *out);
+
+/* What follows "scp://" or "sftp://": "[user@]host[:port][/path]", %XX in each part. path is relative to the home folder: it begins behind
+ * that slash; "" where none is given. ERR_USAGE. */
+MUST_USE enum err destination_parse_path(const char *text, struct destination *out, char path[DESTINATION_PATH_MAX]);
+/* The colon before the path in "[user@]host:path", "[user@][::1]:path"; NULL: there is none, or a slash comes first. */
+const char *destination_colon(const char *text);
 
 /* May a user name from the command line be used (before any expansion)? No leading dash, no control or shell characters
  * (' ` " ; & < > | ( ) { }), no backslash at the end or before a blank, $ only as the last character, no blank before a dash.
