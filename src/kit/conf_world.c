@@ -37,11 +37,6 @@ static void say_text(void *ctx, enum conf_say what, const char *text)
 
 /* ---- files ---- */
 
-static void fd_close(const int *fd)
-{
-    if (*fd >= 0) close(*fd);
-}
-
 /* Pipes and /dev/null are in use (-F <(...), -F /dev/null); only where ownership counts must it be a regular file. */
 static enum err read_file(void *ctx, const char *path, unsigned flags, struct wr *out)
 {

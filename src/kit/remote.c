@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "os/fd.h"
 #include "os/spawn.h"
 
 #define PIPE_BYTES (1024 * 1024)
@@ -119,12 +120,6 @@ static enum err words_split(char *text, char **argv)
     return n ? ERR_NONE : ERR_USAGE;
 }
 
-static void fd_close(int *fd)
-{
-    if (*fd >= 0) close(*fd);
-    *fd = -1;
-}
-
 static enum err pipes_make(int in[2], int out[2])
 {
     if (pipe2(in, O_CLOEXEC) != 0) return ERR_SYSTEM;
@@ -198,9 +193,7 @@ enum err remote_start(const struct remote_setup *setup, struct remote *out)
         TRY(ssh_args(setup, port, argv));
     }
     enum err e = start(setup, argv, in, to, out);
-    int saved = errno;
     for (size_t i = 0; i < 2; i++) fd_close(&in[i]), fd_close(&to[i]);
-    errno = saved;
     return e;
 }
 

@@ -12,13 +12,6 @@
 
 #define READ_STEP 65536
 
-static void fd_close(int *fd)
-{
-    int saved = errno;
-    if (*fd >= 0) close(*fd);
-    errno = saved;
-}
-
 /* ---- writing ---- */
 
 /* A file under construction: gone when let go without having been moved to its place. */

@@ -4,6 +4,14 @@
 #include <errno.h>
 #include <unistd.h>
 
+void fd_close(int *fd)
+{
+    int saved = errno;
+    if (*fd >= 0) close(*fd);
+    *fd = -1;
+    errno = saved;
+}
+
 enum err fd_write(int fd, struct bytes b)
 {
     while (b.n) {

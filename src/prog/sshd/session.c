@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "conf/sshd.h"
 #include "key/authorized_keys.h"
+#include "os/fd.h"
 #include "os/log.h"
 #include "os/message.h"
 #include "os/pty.h"
@@ -80,12 +81,6 @@ enum verdict session_pty_check(const struct sshd_conf *conf, const struct key_op
 }
 
 /* ---- starting ---- */
-
-static void fd_close(int *fd)
-{
-    if (*fd >= 0) close(*fd);
-    *fd = -1;
-}
 
 void session_ends_close(struct session *s)
 {

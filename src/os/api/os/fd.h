@@ -5,6 +5,9 @@
 
 #include "base/wr.h"
 
+/* Closes it where there is one, and makes it -1; errno stays. Also for CLEANUP(). */
+void fd_close(int *fd);
+
 /* ERR_SYSTEM with errno. */
 MUST_USE enum err fd_write(int fd, struct bytes b);
 /* Until the end or until p[0..n) is full; the bytes that came, also before an error. */
