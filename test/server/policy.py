@@ -104,7 +104,7 @@ def check_sig_algs(tap, place):
     place.key("rsa", "key-rsa")
     for allowed in "rsa-sha2-256", "rsa-sha2-512":
         with tap.case(f"Match: {allowed} only, and our client signs with that at once"):
-            server = start(place, match=[f"Match User {U}", f"PubkeyAcceptedAlgorithms {allowed}"])
+            server = servers.own(place, match=[f"Match User {U}", f"PubkeyAcceptedAlgorithms {allowed}"])
             done = clients.ssh(place, programs.ours("ssh"), server, "echo in", options=["LogLevel DEBUG2"], key="rsa")
             told = re.findall(rb"server-sig-algs|SSH2_MSG_EXT_INFO received", done.stderr)
             same((done.stdout, told.count(b"SSH2_MSG_EXT_INFO received")), (b"in\n", 2), f"output, EXT_INFO messages; {done.stderr.decode()}")
@@ -112,11 +112,11 @@ def check_sig_algs(tap, place):
             same(debian(place, server, key="rsa").stdout, b"in\n" if allowed.endswith("512") else b"", "a client that takes no second one")
             place.stop(server.process)
     with tap.case("without a Match block there is one EXT_INFO only, and so for who does not ask for two"):
-        server = start(place)
+        server = servers.own(place)
         done = clients.ssh(place, programs.ours("ssh"), server, "echo in", options=["LogLevel DEBUG1"])
         same((done.stdout, done.stderr.count(b"SSH2_MSG_EXT_INFO received")), (b"in\n", 1), "output, messages")
         place.stop(server.process)
-        server = start(place, match=[f"Match User {U}", "PubkeyAcceptedAlgorithms ssh-ed25519"])
+        server = servers.own(place, match=[f"Match User {U}", "PubkeyAcceptedAlgorithms ssh-ed25519"])
         done = debian(place, server, "echo in", "LogLevel DEBUG1")
         same((done.stdout, done.stderr.count(b"SSH2_MSG_EXT_INFO received")), (b"in\n", 1), "output, messages to OpenSSH 9.2's")
     place.stop(server.process)
