@@ -254,7 +254,6 @@ enum err on_newkeys(struct conn *c, struct rd *r, struct event *ev)
     c->kex_deadline_us = UINT64_MAX;
     c->rekey_at_us = c->setup.rekey_us ? c->now_us + c->setup.rekey_us : UINT64_MAX;
     c->facts.exchange_hash = (struct bytes){0};
-    c->facts.peer_kex = c->facts.peer_hostkey = c->facts.peer_cipher = c->facts.peer_mac = c->facts.peer_comp = (struct bytes){0};
     kex_clear(c);
     ev->type = EV_KEX_DONE;
     return ERR_NONE;

@@ -197,13 +197,21 @@ static bool same_first(struct bytes a, struct bytes b)
 
 static void note_offers(struct conn *c, const struct proposal *peer)
 {
-    int in = is_server(c) ? 0 : 1;  /* OpenSSH names the list of the direction that failed; both are the same in practice */
-    c->facts.peer_kex = peer->list[LIST_KEX];
-    c->facts.peer_hostkey = peer->list[LIST_HOSTKEY];
-    c->facts.peer_cipher = peer->list[LIST_CIPHER_CS + in];
-    c->facts.peer_mac = peer->list[LIST_MAC_CS + in];
-    c->facts.peer_comp = peer->list[LIST_COMP_CS + in];
     for (uint32_t i = 0; i < LIST_LANG_CS; i++) trace_add(c, TRACE_KEX_PEER, i, 0, peer->list[i]);
+}
+
+/* The list that failed. OpenSSH names that of the direction; both are the same in practice. */
+static struct bytes offer_of(const struct conn *c, const struct proposal *peer, enum err e)
+{
+    int in = is_server(c) ? 0 : 1;
+    switch (e) {
+    case ERR_NO_KEX: return peer->list[LIST_KEX];
+    case ERR_NO_HOSTKEY: return peer->list[LIST_HOSTKEY];
+    case ERR_NO_CIPHER: return peer->list[LIST_CIPHER_CS + in];
+    case ERR_NO_MAC: return peer->list[LIST_MAC_CS + in];
+    case ERR_NO_COMPRESSION: return peer->list[LIST_COMP_CS + in];
+    default: return (struct bytes){0};
+    }
 }
 
 enum err on_kexinit(struct conn *c, struct rd *r, struct event *ev)
@@ -223,7 +231,9 @@ enum err on_kexinit(struct conn *c, struct rd *r, struct event *ev)
     c->kex_in = true;
     c->kex_phase = KEX_EXCHANGE;
     if (c->stage == STAGE_OPEN) c->kex_deadline_us = c->now_us + REKEY_TIMEOUT_US;
-    TRY(choose(c, &own, &peer));
+    enum err e = choose(c, &own, &peer);
+    if (e) c->facts.peer_offer = offer_of(c, &peer, e);
+    TRY(e);
     bool right = same_first(own.list[LIST_KEX], peer.list[LIST_KEX]) && same_first(own.list[LIST_HOSTKEY], peer.list[LIST_HOSTKEY]);
     c->kex.skip_guess = peer.follows && !right;
     c->kex.guess_wrong = own.follows && !right;

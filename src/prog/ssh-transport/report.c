@@ -77,18 +77,6 @@ enum err report_kex(struct transport *t)
     return cm_send(t->ctl, CM_KEX, &k, NULL, 0);
 }
 
-static struct bytes failed_offer(const struct conn_facts *f)
-{
-    switch (f->failure) {
-    case ERR_NO_KEX: return f->peer_kex;
-    case ERR_NO_HOSTKEY: return f->peer_hostkey;
-    case ERR_NO_CIPHER: return f->peer_cipher;
-    case ERR_NO_MAC: return f->peer_mac;
-    case ERR_NO_COMPRESSION: return f->peer_comp;
-    default: return (struct bytes){0};
-    }
-}
-
 void report_failure(struct transport *t, enum err e)
 {
     int system_error = errno;
@@ -106,7 +94,7 @@ void report_failure(struct transport *t, enum err e)
         m.msg = f->failure_msg;
         m.where = bytes_str(f->failure_where);
         m.ident_peer = f->ident_peer;
-        m.offer = failed_offer(f);
+        m.offer = f->peer_offer;
         if (m.ident_peer.n > 255)
             m.ident_peer.n = 255;
         if (m.offer.n > NAME_LIST_MAX)

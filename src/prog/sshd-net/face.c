@@ -23,18 +23,6 @@ union ask face_ask_out ALIGNED(PAGE);
 
 /* ---- the end ---- */
 
-static struct bytes offer_of(const struct conn_facts *facts)
-{
-    switch (facts->failure) {
-    case ERR_NO_KEX: return facts->peer_kex;
-    case ERR_NO_HOSTKEY: return facts->peer_hostkey;
-    case ERR_NO_CIPHER: return facts->peer_cipher;
-    case ERR_NO_MAC: return facts->peer_mac;
-    case ERR_NO_COMPRESSION: return facts->peer_comp;
-    default: return (struct bytes){0};
-    }
-}
-
 /* The only way out is _exit: the frames below this one carry the nursery's canary. */
 NORETURN static void bye_send(struct face *f, struct ask_bye *bye)
 {
@@ -48,7 +36,7 @@ NORETURN void face_bye(struct face *f, enum bye_why why, enum err e)
     struct ask_bye bye = {.type = ASK_BYE, .why = why, .err = (uint32_t)e};
     bye.by_peer = facts->failure_by_peer, bye.msg = facts->failure_msg;
     bye.ident_done = facts->ident_peer.n > 0;
-    FIELD_SET(&bye, text, offer_of(facts));
+    FIELD_SET(&bye, text, facts->peer_offer);
     FIELD_SET(&bye, where, bytes_str(facts->failure_where));
     bye_send(f, &bye);
 }

@@ -323,7 +323,7 @@ struct conn_facts {
     bool failure_by_peer;                       /* the peer broke a rule or left */
     const char *failure_where;                  /* "KEXINIT", "packet", ...: static text */
     uint32_t failure_msg;                       /* message number concerned, or 0 */
-    struct bytes peer_kex, peer_hostkey, peer_cipher, peer_mac, peer_comp;  /* the peer's offers where negotiation failed */
+    struct bytes peer_offer;                    /* the peer's list where nothing was common (ERR_NO_KEX ...) */
 };
 const struct conn_facts *conn_facts(const struct conn *c);
 
