@@ -178,16 +178,16 @@ static enum err ask_terminal(const struct prompt *p, struct secret *out)
 
 /* ---- the askpass program ---- */
 
-static NORETURN void askpass_exec(const struct prompt *p, int to)
+static NORETURN void askpass_exec(const char *text, enum prompt_hint which, int to)
 {
     static const char *const hints[] = {[PROMPT_HINT_CONFIRM] = "confirm", [PROMPT_HINT_NOTIFY] = "none"};
     const char *program = env_set("SSH_ASKPASS") ? getenv("SSH_ASKPASS") : ASKPASS_DEFAULT;
-    const char *hint = hints[p->hint];
+    const char *hint = hints[which];
     signal(SIGPIPE, SIG_DFL);
     if (dup2(to, STDOUT_FILENO) < 0) _exit(255);
     close_range(3, ~0U, 0);
     if (hint ? setenv("SSH_ASKPASS_PROMPT", hint, 1) : unsetenv("SSH_ASKPASS_PROMPT")) _exit(255);
-    execlp(program, program, p->text, (char *)NULL);
+    execlp(program, program, text, (char *)NULL);
     dprintf(STDERR_FILENO, "ssh_askpass: exec(%s): %s\r\n", program, strerror(errno));
     _exit(255);
 }
@@ -207,7 +207,7 @@ static enum err ask_program(const struct prompt *p, struct secret *out)
     TRY(secret_new(&room, PROMPT_ANSWER_MAX));
     if (fflush(stdout) != 0 || pipe2(pipes, O_CLOEXEC) != 0) return ERR_SYSTEM;
     pid_t pid = fork();
-    if (pid == 0) askpass_exec(p, pipes[1]);
+    if (pid == 0) askpass_exec(p->text, p->hint, pipes[1]);
     close(pipes[1]);
     size_t n = 0;
     for (ssize_t got = 1; pid > 0 && got != 0 && n < room.n;) {
@@ -221,6 +221,29 @@ static enum err ask_program(const struct prompt *p, struct secret *out)
     size_t end = 0;
     while (end < n && room.p[end] != '\n' && room.p[end] != '\r' && room.p[end] != 0) end++;
     return secret_copy(out, bytes_of(room.p, end));
+}
+
+/* ---- notices ---- */
+
+pid_t notice_start(const char *text)
+{
+    if (!manner_from_env().askpass_allowed || fflush(stdout) != 0) return 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        int null = open("/dev/null", O_RDWR);
+        if (null < 0 || dup2(null, STDIN_FILENO) < 0) _exit(255);
+        askpass_exec(text, PROMPT_HINT_NOTIFY, null);
+    }
+    return pid > 0 ? pid : 0;
+}
+
+void notice_stop(pid_t *who)
+{
+    int status;
+    if (*who <= 0) return;
+    kill(*who, SIGKILL);        /* our own, not yet waited for */
+    while (waitpid(*who, &status, 0) < 0 && errno == EINTR) {}
+    *who = 0;
 }
 
 /* ---- the choice ---- */

@@ -35,7 +35,7 @@ def asking(place, *answers):
         if os.path.exists(place.path(old)):
             os.unlink(place.path(old))
     place.write("answers", "".join(f"{answer}\n" for answer in answers))
-    script = place.write("askpass", f"#!/bin/sh\nprintf '%s\\n' \"$1\" >>{place.folder}/asked\n"
+    script = place.write("askpass", f"#!/bin/sh\n[ \"$SSH_ASKPASS_PROMPT\" = none ] && exit 0\nprintf '%s\\n' \"$1\" >>{place.folder}/asked\n"
                          f"head -n 1 {place.folder}/answers | grep . || exit 1\nsed -i 1d {place.folder}/answers\n", 0o755)
     return {"SSH_ASKPASS": script, "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": ":0"}
 
@@ -293,6 +293,134 @@ def check_agents(tap, place):
     place.stop(server.process)
 
 
+class Holder:
+    """An agent with what it takes to ask for a PIN."""
+
+    number = 0
+
+    def __init__(self, place, whose, **env):
+        Holder.number += 1
+        self.place, self.at = place, place.path(f"holder-{Holder.number}")
+        program = programs.ours if whose == "ours" else programs.foreign
+        self.process = place.start([program("ssh-agent"), "-D", "-a", self.at, "-P", library()], "agent.log", env=place.env | env)
+        wait_for("the agent", lambda: os.path.exists(self.at) or self.process.poll() is not None)
+
+    def add(self, whose, *args, **env):
+        program = (programs.ours if whose == "ours" else programs.foreign)("ssh-add")
+        return self.place.run([program, *args], env=self.place.env | {"SSH_AUTH_SOCK": self.at} | env)
+
+    def listing(self):
+        return sorted(line.split()[:2] for line in self.add("ours", "-L").stdout.decode().splitlines() if line.startswith("sk-"))
+
+    def login(self, server, public):
+        argv = clients.ssh_argv(self.place, programs.ours("ssh"), server, [f"IdentityAgent {self.at}", f"IdentityFile {public}"])
+        return self.place.run([*argv, "127.0.0.1", "echo in"]).stdout == b"in\n"
+
+
+def check_resident_adds(tap, place):
+    """ssh-add -K: what an authenticator keeps goes into the agent."""
+    store = place.path("store-add")
+    os.mkdir(store)
+    env = {"SOFT_SK_STORE": store, "SOFT_SK_PIN": PIN}
+    keys = [enroll(place, "ours", kind, f"add-{kind}", "-O", "resident", "-O", f"application=ssh:{kind}", **env) for kind in KINDS]
+    want = sorted(place.public(key).split() for key in keys)
+    server = serve(place, "ours")
+    for holder, adder in itertools.product(("ours", "Debian's"), repeat=2):
+        with tap.case(f"{adder} ssh-add -K gives {holder} agent the resident keys, which log in"):
+            agent = Holder(place, holder, **env)
+            done = agent.add(adder, "-K", "-S", library(), **(env | asking(place, PIN)))
+            same((done.returncode, asked(place), agent.listing()), (0, ["Enter PIN for authenticator: "], want), f"status, prompts, keys; {done.stderr}")
+            lines = sorted(line.split(b" SHA256")[0] for line in done.stderr.splitlines())
+            same(lines, [b"Resident identity added: ECDSA-SK", b"Resident identity added: ED25519-SK"], "words")
+            for key in keys:
+                public = place.write("resident.pub", place.public(key) + "\n")[:-4]
+                authorize(server, [place.public(key)])
+                same(agent.login(server, public), True, key)
+            place.stop(agent.process)
+    with tap.case("a wrong PIN, none, and an authenticator without keys: the end is OpenSSH's"):
+        agent, empty = Holder(place, "ours", **env), {"SOFT_SK_PIN": PIN, "SOFT_SK_STORE": place.path("none")}
+        os.makedirs(empty["SOFT_SK_STORE"], exist_ok=True)
+        for answers, how in (["9999"], env), ([], env), ([PIN], empty):
+            ends = [agent.add(whose, "-K", "-S", library(), **(how | asking(place, *answers))).returncode for whose in ("ours", "Debian's")]
+            same(ends[0], ends[1], f"status with {answers}")
+        same(agent.listing(), [], "keys")
+        place.stop(agent.process)
+    place.stop(server.process)
+
+
+def check_agent_pins(tap, place):
+    """A key that wants its PIN for every use, in the agent: it is asked by askpass, each time."""
+    pinned = {"SOFT_SK_PIN": PIN}
+    key = enroll(place, "ours", "ed25519-sk", "pinned-agent", "-O", "verify-required", **(pinned | asking(place, PIN)))
+    server = serve(place, "ours")
+    authorize(server, [f"verify-required {place.public(key)}"])
+    public = place.write("pinned-in-agent.pub", place.public(key) + "\n")[:-4]
+    for holder in "ours", "Debian's":
+        with tap.case(f"{holder} agent asks for the PIN of a key that wants it for every use"):
+            agent = Holder(place, holder, **(pinned | asking(place, PIN, PIN)))
+            same(agent.add("ours", "-S", library(), key).returncode, 0, "ssh-add")
+            same((agent.login(server, public), agent.login(server, public)), (True, True), "logins")
+            pins = [line for line in asked(place) if "PIN" in line]
+            same((len(pins), all(line.startswith("Enter PIN") for line in pins)), (2, True), f"questions {asked(place)}")
+            place.stop(agent.process)
+    with tap.case("wrong PINs: our agent asks three times at most, a second time may be right; none is given: no login"):
+        for answers, works, questions in (["1", "2", "3", PIN], False, 3), (["1", PIN], True, 2), ([], False, 1):
+            agent = Holder(place, "ours", **(pinned | asking(place, *answers)))
+            agent.add("ours", "-S", library(), key)
+            same((agent.login(server, public), len([line for line in asked(place) if "PIN" in line])), (works, questions), f"login, questions with {answers}")
+            place.stop(agent.process)
+    place.stop(server.process)
+
+
+def notifier(place):
+    """An environment in which SSH_ASKPASS notes what it is to show and for what, and then is the person who touches the authenticator."""
+    for old in "shown", "touched":
+        if os.path.exists(place.path(old)):
+            os.unlink(place.path(old))
+    script = place.write("shows", f"#!/bin/sh\nprintf '%s|%s|%s\\n' \"$SSH_ASKPASS_PROMPT\" \"$1\" $$ >>{place.folder}/shown\n"
+                         f"case $1 in *PIN*) echo {PIN}; exit ;; esac\n>{place.folder}/touched\nexec sleep 600\n", 0o755)
+    return {"SSH_ASKPASS": script, "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": ":0", "SOFT_SK_TOUCH": place.path("touched"), "SOFT_SK_PIN": PIN}
+
+
+def shown(place):
+    """[(hint, text)], and that nobody shows it any more."""
+    lines = [line.split("|") for line in place.read("shown").decode().splitlines()]
+    wait_for("the end of what was shown", lambda: not any(os.path.exists(f"/proc/{pid}") for *_, pid in lines))
+    return [(hint, text) for hint, text, _ in lines]
+
+
+def check_notices(tap, place):
+    """Without a terminal SSH_ASKPASS says that an authenticator waits to be touched, for as long as it does, as OpenSSH's programs have it."""
+    server, key = serve(place, "Debian's"), place.path("ed25519-sk-ours")
+    pinned = enroll(place, "ours", "ed25519-sk", "notice-pin", "-O", "verify-required", **({"SOFT_SK_PIN": PIN} | asking(place, PIN)))
+    authorize(server, [place.public(key), place.public(pinned)])
+    for batch in "yes", "no":
+        with tap.case(f"ssh without a terminal, BatchMode {batch}: askpass shows what is to be touched"):
+            words = {}
+            for client in "ours", "Debian's":
+                same(login(place, client, server, key, batch, **notifier(place)), (0, "in"), f"{client} ssh")
+                words[client] = shown(place)
+            same(words["ours"], words["Debian's"], "hint, text")
+            same([(hint, text.split(" SHA256")[0]) for hint, text in words["ours"]], [("none", "Confirm user presence for key ED25519-SK")], "hint, text")
+    with tap.case("ssh: PIN first, then what is to be touched"):
+        same(login(place, "ours", server, pinned, "no", **notifier(place)), (0, "in"), "login")
+        same([hint for hint, _ in shown(place)][-2:], ["", "none"], "hints")
+    with tap.case("ssh-keygen -Y sign without a terminal: by askpass, and on stderr as OpenSSH 9.2's has it only there"):
+        signing = ["-Y", "sign", "-n", "x", "-f", key]
+        done = run(place, "ours", *signing, stdin=b"text", **({"SSH_SK_PROVIDER": library()} | notifier(place)))
+        (hint, text), = shown(place)
+        same((done.returncode, hint, text.encode() in done.stderr), (0, "none", True), f"status, hint; {done.stderr}")
+        same(text.encode() in run(place, "Debian's", *signing, stdin=b"text", SSH_SK_PROVIDER=library()).stderr, True, "OpenSSH's words")
+    with tap.case("the agent shows it, too, and again after a PIN"):
+        agent = Holder(place, "ours", **notifier(place))
+        agent.add("ours", "-S", library(), pinned)
+        public = place.write("notice-in-agent.pub", place.public(pinned) + "\n")[:-4]
+        same(agent.login(server, public), True, "login")
+        same([hint for hint, _ in shown(place)][-2:], ["", "none"], "hints")
+        place.stop(agent.process)
+    place.stop(server.process)
+
+
 def main():
     room.enter(as_self=True)
     tap = Tap()
@@ -305,6 +433,9 @@ def main():
         check_pins(tap, place)
         check_logins(tap, place)
         check_agents(tap, place)
+        check_resident_adds(tap, place)
+        check_agent_pins(tap, place)
+        check_notices(tap, place)
         check_requirements(tap, place)
     tap.end()
 

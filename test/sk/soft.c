@@ -3,6 +3,7 @@
  * The key handle holds the key. In the environment:
  *   SOFT_SK_PIN      the PIN: verification and listing want it
  *   SOFT_SK_STORE    a folder for resident keys and the counter
+ *   SOFT_SK_TOUCH    a file: who wants presence waits until it is there, as a person may take a while
  *   SOFT_SK_TROUBLE  crash | hang | lie (a signature that is not good) | junk (lengths that cannot be) | refuse | gone (no device) */
 #include <dirent.h>
 #include <signal.h>
@@ -60,6 +61,16 @@ static int verify(bool wanted, const char *pin, bool *verified)
     const char *own = getenv("SOFT_SK_PIN");
     *verified = own && pin && strcmp(own, pin) == 0;
     return wanted && !*verified ? SSH_SK_ERR_PIN_REQUIRED : 0;
+}
+
+static int touch(bool wanted)
+{
+    const char *by = getenv("SOFT_SK_TOUCH");
+    for (int tries = 0; wanted && by && access(by, F_OK) != 0; tries++) {
+        if (tries == 12000) return SSH_SK_ERR_GENERAL;
+        usleep(10000);
+    }
+    return 0;
 }
 
 /* ---- resident keys: a file each, named by algorithm, user and application ---- */
@@ -176,6 +187,7 @@ EXPORT int sk_sign(uint32_t alg, const uint8_t *data, size_t data_len, const cha
     bool verified;
     int e = misbehave();
     if (!e) e = verify(flags & SSH_SK_USER_VERIFICATION_REQD, pin, &verified);
+    if (!e) e = touch(flags & SSH_SK_USER_PRESENCE_REQD);
     if (e) return e;
     if (key_handle_len != HANDLE || memcmp(key_handle, MAGIC, sizeof MAGIC) != 0) return SSH_SK_ERR_DEVICE_NOT_FOUND;
     struct sk_sign_response *r = calloc(1, sizeof *r);

@@ -36,6 +36,7 @@ struct client {
     struct ask notice;              /* that a token wants to be touched */
     struct token_work work;         /* of a TOKEN_SIGN */
     bool works;
+    unsigned pins_asked;            /* for it */
     bool over;
 };
 
@@ -128,6 +129,7 @@ static bool work_begin(struct client *c, const struct agent_question *q)
 {
     if (token_sign_begin(&c->work, q) != ERR_NONE) return false;
     c->works = true;
+    c->pins_asked = 0;
     notice_begin(c, q);
     return true;
 }
@@ -201,7 +203,7 @@ static void work_turn(struct client *c)
     enum err e = token_sign_end(&c->work, &sig);
     if (e == ERR_AGAIN) return;
     work_ended = true;
-    if (e == ERR_PASSPHRASE && c->work.priv && pin_begin(c)) c->works = false;
+    if (e == ERR_PASSPHRASE && c->work.priv && c->pins_asked++ < SK_ASKS_MAX && pin_begin(c)) c->works = false;
     else question_end(c, e == ERR_NONE, wr_bytes(&sig));
 }
 
@@ -214,7 +216,8 @@ static void ask_ended(struct client *c, bool yes)
     struct bytes pin = bytes_of(c->ask.said, c->ask.said_n);
     c->works = yes && pin.n && token_sign_again(&c->work, pin) == ERR_NONE;
     ask_stop(&c->ask);
-    if (!c->works) question_end(c, false, bytes_str(NULL));
+    if (c->works) notice_begin(c, agent_question(c->conn));
+    else question_end(c, false, bytes_str(NULL));
 }
 
 /* ---- reading and writing ---- */

@@ -148,32 +148,46 @@ void token_attestation_save(const struct options *o, struct bytes attestation)
 
 struct signing {
     const struct pubkey *key;
+    char text[256];             /* what a person should do; empty: nothing */
+    bool terminal;              /* stderr is read by a person; else askpass shows it, too, for as long as it takes */
+    pid_t notice;
 };
 
+static void touch_tell(struct signing *s)
+{
+    if (s->text[0] && !s->terminal) s->notice = notice_start(s->text);
+}
+
+/* One window at a time; the touch comes after the PIN. */
 static enum err sign_pin_ask(void *ctx, struct secret *out)
 {
-    const struct signing *s = ctx;
+    struct signing *s = ctx;
     char text[64];
     struct prompt prompt = {.text = text, .stdin_too = true};
+    notice_stop(&s->notice);
     snprintf(text, sizeof text, "Enter PIN for %s key: ", pubkey_short_name(s->key));
-    return prompt_ask(&prompt, out);
+    enum err e = prompt_ask(&prompt, out);
+    if (e == ERR_NONE) touch_tell(s);
+    return e;
 }
 
 enum err key_sign(const struct options *o, const struct privkey *k, const struct sig_alg *alg, struct bytes msg, struct wr *out)
 {
-    struct signing s = {privkey_public(k)};
+    struct signing s = {.key = privkey_public(k), .terminal = isatty(STDERR_FILENO)};
     const struct sk_how how = {.libexec_dir = LIBEXEC_DIR, .verbose = o->verbose, .provider = provider_of(o), .ask_pin = sign_pin_ask, .ctx = &s};
     struct sk_private half;
     if (!privkey_sk(k, &half)) return privkey_sign(k, alg, msg, out);
-    bool tell = (half.flags & SK_PRESENCE) && isatty(STDERR_FILENO);
-    if (tell) {
+    if (half.flags & SK_PRESENCE) {
         struct wr print CLEANUP(wr_clear) = wr_heap(256);
         fingerprint_write(&print, pubkey_blob(s.key), FINGERPRINT_SHA256);
-        say("Confirm user presence for key %s %.*s", pubkey_short_name(s.key), (int)print.n, (const char *)print.p);
+        snprintf(s.text, sizeof s.text, "Confirm user presence for key %s %.*s", pubkey_short_name(s.key), (int)print.n, (const char *)print.p);
     }
+    if (s.text[0]) say("%s", s.text);
+    touch_tell(&s);
     enum err e = sk_sign(&how, k, alg, msg, out);
+    notice_stop(&s.notice);
     if (e) say("%s", sk_why());
-    else if (tell) say("User presence confirmed");
+    else if (s.text[0] && s.terminal) say("User presence confirmed");
     return e;
 }
 

@@ -5,6 +5,8 @@
 #ifndef OS_PROMPT_H
 #define OS_PROMPT_H
 
+#include <sys/types.h>
+
 #include "base/secret.h"
 
 #define PROMPT_ANSWER_MAX 1024          /* longer input is cut there, as OpenSSH does */
@@ -34,6 +36,11 @@ MUST_USE enum err prompt_secret(const char *text, bool echo, struct secret *out)
 /* A yes/no question by askpass with the confirm hint, or on the terminal: yes (letter case aside) as the whole answer, or, with
  * askpass, status 0 and an empty answer or "yes". Everything else is no. */
 bool prompt_confirm(const char *text);
+
+/* Shows a text until notice_stop(), by askpass with the notify hint: for who has no terminal to read it on. Returns who shows it; 0: nobody can, by the
+ * rules above. */
+pid_t notice_start(const char *text);
+void notice_stop(pid_t *who);           /* 0 again afterwards */
 
 /* To stdout, for a person: bytes that could steer a terminal are escaped. A backslash stays as it is, since names and comments that have
  * one must come out as they were. Nothing where it is longer than 4 MiB. */
