@@ -1,8 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
 """ssh-keygen --audit: each flaw is found, what has none is not blamed, and nothing makes it wait, ask or stop half way."""
+import base64
+import hashlib
+import math
 import os
 import re
+import struct
 import sys
 import time
 
@@ -115,12 +119,71 @@ garbage
     found = room.audit("below")
     loose = "others may write the file (mode 0620)"
     at = "below/authorized_keys:"
-    same({k.removeprefix(at): (rest.split(",")[0], flaws, notes) for k, (rest, flaws, notes) in found.items()}, {
+    same({k.removeprefix(at): (rest.split(",")[0], flaws, notes) for k, (rest, flaws, notes) in found.items() if k.startswith(at)}, {
         "2": ("authorized key", [loose], []), "3": ("authorized key", [loose], ["for one command only", "restricted"]),
         "5": ("authorized key", [f"expired {local(2020)}", loose], []),
         "6": ("authorized key", [loose], [f"expires {local(2099)}", "from certain addresses only"]),
         "7": ("certificate authority", [loose], []), "8": ("authorized key", ["sshd passes over this line: unknown key option", loose], []),
         "9": ("authorized key", [loose, "RSA of fewer than 2048 bits"], []), "10": ("authorized key", ["DSA: nobody accepts it any more", loose], [])}, "lines")
+
+
+def known_hosts(place):
+    room = Room(place, "known")
+    one, two, small = room.key("one").split(" ", 1)[1], room.key("two", "ecdsa"), room.key("small", "rsa", "", "-b", "1024")
+    one = "ssh-ed25519 " + one
+    room.write("known_hosts", f"""# a comment
+host.example,10.0.0.1 {one}
+@cert-authority * {two}
+
+@revoked host.example {one}
+[h]:2222 {small}
+""")
+    room.write("known_hosts.bad", f"old ssh-dss AAAAB3NzaC1kc3MAAAA= old\ncut ssh-ed25519 AAAA\n@what * {one}\nalone\n")
+    room.write("hashed_known_hosts", f"host.example {one}\n", 0o620)
+    room.keygen("-H", "-f", "hashed_known_hosts")
+    os.chmod(room.path("hashed_known_hosts"), 0o620)
+    found = room.audit("known_hosts", "known_hosts.bad", "hashed_known_hosts")
+    rows = {at: (rest.split(",")[0], rest.rsplit(" ", 1)[1], flaws, notes) for at, (rest, flaws, notes) in found.items()}
+    bad = {at: rows.pop(at) for at in list(rows) if at.startswith("known_hosts.bad")}
+    same(rows, {"known_hosts:2": ("known host", "host.example,10.0.0.1", [], []), "known_hosts:3": ("hosts' authority", "*", [], ["for every host"]),
+                "known_hosts:5": ("revoked host key", "host.example", [], []),
+                "known_hosts:6": ("known host", "[h]:2222", ["RSA of fewer than 2048 bits"], []),
+                "hashed_known_hosts:1": ("known host", "name)", ["others may write the file (mode 0620)"], [])}, "lines")
+    same({at: [flaw.partition(": ")[0] for flaw in flaws] for at, (_, _, flaws, _) in bad.items()},
+         {f"known_hosts.bad:{n}": ["ssh passes over this line"] for n in (1, 2, 3, 4)}, f"bad lines: {bad}")
+
+
+def badly_made(place):
+    """RSA keys of a library whose primes are guessed, of a broken generator, and with a factor that anybody finds."""
+    room = Room(place, "weak")
+    product = math.prod(p for p in range(2, 168) if all(p % q for q in range(2, p)))
+    fine = int.from_bytes(rsa_numbers(room.key("fine", "rsa", PASSPHRASE, "-b", "2048"))[1], "big")
+    roca = pow(65537, 123456789, product)
+    roca += (((1 << 2047) - roca) // product + 1) * product
+    for name, n in ("roca", roca), ("factor", fine // 7 * 7 if fine // 7 % 2 else (fine // 7 - 1) * 7), ("same", fine):
+        room.write(f"{name}.pub", rsa_line(n))
+    room.write("list", "# openssh-blacklist\n" + hashlib.md5(base64.b64decode(room.public("fine").split()[1])).hexdigest()[12:] + "\n")
+    soon = ["RSA of fewer than 3072 bits: not for long"]
+    flaws = {at: flaws for at, (_, flaws, notes) in room.audit(".").items() if at.endswith(":1") and notes == soon}
+    same(flaws, {"./factor.pub:1": ["its modulus has a small factor: anybody can compute the private key"], "./fine.pub:1": [], "./same.pub:1": [],
+                 "./roca.pub:1": ["made by a library whose keys can be factored (ROCA, CVE-2017-15361)"]}, "flaws")
+    listed = ["one of the few that Debian's OpenSSL made from 2006 to 2008 (CVE-2008-0166)"]
+    same(room.audit("-O", "blacklist=list", "fine.pub", "roca.pub")["fine.pub:1"][1], listed, "by a list")
+    room.run("-O", "blacklist=nothing", "fine.pub", status=255)
+
+
+def rsa_numbers(line):
+    blob, found = base64.b64decode(line.split()[1]), []
+    while blob:
+        n, = struct.unpack_from(">I", blob)
+        found.append(blob[4:4 + n])
+        blob = blob[4 + n:]
+    return found[1:]
+
+
+def rsa_line(n):
+    mpints = [x.to_bytes(x.bit_length() // 8 + 1, "big") for x in (65537, n)]
+    return "ssh-rsa " + base64.b64encode(b"".join(struct.pack(">I", len(x)) + x for x in (b"ssh-rsa", *mpints))).decode() + " made\n"
 
 
 def local(year):
@@ -219,7 +282,8 @@ def strange(place):
 def main():
     tap = Tap()
     with Place() as place:
-        for name, test in (("private keys and their public halves", plain), ("authorized keys", authorized), ("certificates", certificates),
+        for name, test in (("private keys and their public halves", plain), ("authorized keys", authorized), ("known hosts", known_hosts),
+                           ("RSA keys that were made badly", badly_made), ("certificates", certificates),
                            ("revoked keys", revoked), ("other suites' forms", forms), ("strange files and names", strange)):
             with tap.case(name):
                 test(place)

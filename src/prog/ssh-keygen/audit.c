@@ -124,6 +124,9 @@ static void take_extra(struct audit *a, const char *text)
         if (e != ERR_NONE) fatal("%s: %s", text + 4, reason(e));
         krl_add(a, text + 4, secret_bytes(&list));
         if (a->unread) exit(255);       /* the answers would be wrong */
+    } else if (strncmp(text, "blacklist=", 10) == 0) {
+        enum err e = file_read(text + 10, KRL_FILE_MAX, false, &a->bad_keys, NULL);
+        if (e != ERR_NONE) fatal("%s: %s", text + 10, reason(e));
     } else if (strncmp(text, "max-age=", 8) == 0) {
         if (text_to_u64(bytes_str(text + 8), 1000000, &days) != ERR_NONE) fatal("Invalid number of days: %s", text + 8);
         a->age_s_max = days * DAY_S;
@@ -137,6 +140,7 @@ static void audit_done(struct audit *a)
     for (size_t i = 0; i < a->krls_n; i++) free(a->krls[i].path), krl_free(a->krls[i].krl);
     for (size_t i = 0; i < a->certs_n; i++) free(a->certs[i].path), pubkey_free(a->certs[i].key);
     free(a->krls), free(a->certs);
+    secret_clear(&a->bad_keys);
 }
 
 int job_audit(struct options *o)

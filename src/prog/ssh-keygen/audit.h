@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* ssh-keygen --audit FILE|DIR...: what keys there are and what is wrong with them. audit.c walks and collects, audit_keys.c judges and shows. */
+/* ssh-keygen --audit FILE|DIR...: what keys there are and what is wrong with them. audit.c walks and collects, audit_keys.c judges and shows, audit_weak.c
+ * knows keys that were made badly. */
 #ifndef SSH_KEYGEN_AUDIT_H
 #define SSH_KEYGEN_AUDIT_H
 
@@ -23,11 +24,15 @@ struct audit {
     struct audit_krl *krls;
     struct audit_cert *certs;
     size_t krls_n, certs_n;
+    struct secret bad_keys;             /* -O blacklist=FILE */
     size_t shown, flawed;               /* keys, and those with something wrong */
     bool unread;                        /* something could not be read or understood */
 };
 
 /* One file that was read whole: shows each key in it. False: none of what it holds is about keys. */
 bool audit_file(struct audit *a, const char *path, struct bytes text, const struct stat *st);
+
+/* What is wrong with how a key was made, as far as it shows; NULL: nothing. */
+const char *audit_weakness(const struct audit *a, const struct pubkey *k);
 
 #endif

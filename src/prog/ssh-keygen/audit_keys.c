@@ -12,7 +12,7 @@
 #include "key/cert.h"
 #include "key/known_hosts.h"
 
-enum { RSA_BITS_FINE = 2048, DAY_S = 86400 };
+enum { RSA_BITS_FINE = 2048, RSA_BITS_LASTING = 3072, DAY_S = 86400 };
 
 /* A key while its lines are gathered. */
 struct entry {
@@ -66,10 +66,13 @@ static const char *when(uint64_t at_s, char room[64])
 
 /* ---- what is true of any key ---- */
 
-static void judge_key(struct entry *e)
+static void judge_key(const struct audit *a, struct entry *e)
 {
-    const char *type = e->key ? pubkey_type(pubkey_plain(e->key)) : "";
-    if (strcmp(type, "ssh-rsa") == 0 && pubkey_bits(e->key) < RSA_BITS_FINE) flaw(e, "RSA of fewer than %d bits", RSA_BITS_FINE);
+    const char *type = e->key ? pubkey_type(pubkey_plain(e->key)) : "", *weak = e->key ? audit_weakness(a, e->key) : NULL;
+    size_t bits = strcmp(type, "ssh-rsa") == 0 ? pubkey_bits(e->key) : RSA_BITS_LASTING;
+    if (bits < RSA_BITS_FINE) flaw(e, "RSA of fewer than %d bits", RSA_BITS_FINE);
+    else if (bits < RSA_BITS_LASTING) note(e, "RSA of fewer than %d bits: not for long", RSA_BITS_LASTING);
+    if (weak) flaw(e, "%s", weak);
 }
 
 static void judge_age(const struct audit *a, struct entry *e)
@@ -119,7 +122,7 @@ static void show_entry(struct audit *a, struct entry *e)
 {
     struct wr print CLEANUP(wr_clear) = wr_heap(300), head CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
     char date[64];
-    judge_key(e), judge_cert(a, e), judge_age(a, e), judge_revoked(a, e), tell_certs(a, e);
+    judge_key(a, e), judge_cert(a, e), judge_age(a, e), judge_revoked(a, e), tell_certs(a, e);
     a->shown++;
     a->flawed += e->flawed;
     if (a->o->quiet && !e->flawed) return;
@@ -252,6 +255,37 @@ static bool key_line(struct audit *a, const char *path, size_t number, struct by
     return true;
 }
 
+/* ---- known_hosts ---- */
+
+static void known_flaws(struct entry *e, const struct known_line *l, enum err err, const struct stat *st)
+{
+    static const char *const kinds[] = {[KNOWN_PLAIN] = "known host", [KNOWN_CA] = "hosts' authority", [KNOWN_REVOKED] = "revoked host key"};
+    bool dsa = bytes_is(l->type, "ssh-dss");
+    e->kind = kinds[l->marker];
+    e->comment = l->hashed ? bytes_str("(a hashed name)") : l->hosts;
+    e->type = dsa ? "DSA" : err == ERR_KEY_TOO_SMALL ? "RSA" : "unusable";
+    if (err) flaw(e, "ssh passes over this line: %s", dsa ? "DSA" : reason(err));
+    if (l->marker == KNOWN_CA && bytes_is(l->hosts, "*")) note(e, "for every host");
+    if (st->st_mode & 022) flaw(e, "others may write the file (mode %04o)", (unsigned)st->st_mode & 07777);
+}
+
+/* A line of known_hosts, where the file's name says that it is one. */
+static bool known_line(struct audit *a, const char *path, size_t number, struct bytes line, const struct stat *st)
+{
+    struct pubkey *k CLEANUP(pubkey_drop) = NULL;
+    struct entry e = {.path = path, .line = number, .st = st, .kind = "known host", .type = "unusable"};
+    struct known_line l = {0};
+    enum err err = known_line_parse(line, &l);
+    if (err == ERR_NOT_FOUND) return false;
+    e.notes = wr_heap(KEY_FILE_MAX);
+    if (err == ERR_NONE) err = known_line_key(&l, &k);
+    e.key = k;
+    known_flaws(&e, &l, err, st);
+    show_entry(a, &e);
+    wr_clear(&e.notes);
+    return true;
+}
+
 static bool framed_public(struct audit *a, const char *path, struct bytes text, const struct stat *st)
 {
     struct pubkey *k CLEANUP(pubkey_drop) = NULL;
@@ -283,6 +317,7 @@ bool audit_file(struct audit *a, const char *path, struct bytes text, const stru
         return true;
     }
     if (old_private(a, path, text, st) || framed_public(a, path, text, st)) return true;
-    while (line_next(&walk, &line)) any |= key_line(a, path, walk.number, line, st);
+    bool hosts = name_has(path, "known_hosts");
+    while (line_next(&walk, &line)) any |= (hosts ? known_line : key_line)(a, path, walk.number, line, st);
     return any;
 }

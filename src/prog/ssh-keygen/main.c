@@ -51,7 +51,7 @@ NORETURN void usage(void)
           "       ssh-keygen -Y find-principals -s signature_file -f allowed_signers_file\n"
           "       ssh-keygen -Y match-principals -I signer_identity -f allowed_signers_file\n"
           "       ssh-keygen --audit [-q] [-E fingerprint_hash] [-O krl=file] [-O max-age=days]\n"
-          "                  file|folder ...\n"
+          "                  [-O blacklist=file] file|folder ...\n"
           "       ssh-keygen -V\n",
           stderr);
     exit(1);
