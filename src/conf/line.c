@@ -174,3 +174,18 @@ enum err option_words(struct line *l)
     l->words = n, l->used = 0;
     return ERR_NONE;
 }
+
+bool conf_is_folder(const struct conf_world *w, const char *path)
+{
+    size_t n = strlen(path);
+    if (n == 0 || path[n - 1] != '/') return false;
+    conf_tell(w, CONF_SAY_DEBUG, "Include: %s is a folder", path);
+    return true;
+}
+
+const char *conf_file_error(enum err e)
+{
+    if (e == ERR_NOT_FOUND) return "No such file or directory";
+    if (e == ERR_UNSUPPORTED) return "not a regular file";
+    return e == ERR_TOO_LONG ? "file is too large" : err_text(e);
+}

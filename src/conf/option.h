@@ -104,6 +104,10 @@ struct conf_priv {
 
 /* ---- lines (line.c) ---- */
 void conf_tell(const struct conf_world *w, enum conf_say what, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* A folder that the pattern of an Include matches: it is left out, with a line for who looks closely. */
+bool conf_is_folder(const struct conf_world *w, const char *path);
+/* Why a configuration file could not be read, in words for it. */
+const char *conf_file_error(enum err e);
 /* Say "FILE line N: text" and return ERR_USAGE. */
 enum err option_bad(const struct line *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* The next word, or NULL. */

@@ -141,7 +141,7 @@ static enum err include_matches(struct ssh_reader *r, struct bytes paths, bool a
         const uint8_t *end = memchr(paths.p, 0, paths.n);
         if (!end) return ERR_FORMAT;
         bool inner = active;
-        enum err e = read_file(r, (const char *)paths.p, &inner);
+        enum err e = conf_is_folder(r->w, (const char *)paths.p) ? ERR_NONE : read_file(r, (const char *)paths.p, &inner);
         if (e != ERR_NONE && e != ERR_NOT_FOUND) return e;
         paths.n -= (size_t)(end + 1 - paths.p), paths.p = end + 1;
     }
@@ -209,9 +209,9 @@ static enum err read_file(struct ssh_reader *r, const char *path, bool *active)
         conf_tell(r->w, CONF_SAY_ERROR, "Too many recursive configuration includes");
         return ERR_USAGE;
     }
-    enum err e = r->w->read_file(r->w->ctx, path, r->check_owner ? CONF_READ_CHECK_OWNER : 0, &text);
+    enum err e = r->w->read_file(r->w->ctx, path, (r->check_owner ? CONF_READ_CHECK_OWNER : 0) | (r->depth ? CONF_READ_INCLUDED : 0), &text);
     if (e == ERR_DENIED) conf_tell(r->w, CONF_SAY_ERROR, "Bad owner or permissions on %s", path);
-    else if (e != ERR_NONE && e != ERR_NOT_FOUND) conf_tell(r->w, CONF_SAY_ERROR, "Can't open user config file %s: %s", path, err_text(e));
+    else if (e != ERR_NONE && e != ERR_NOT_FOUND) conf_tell(r->w, CONF_SAY_ERROR, "Can't open user config file %s: %s", path, conf_file_error(e));
     if (e != ERR_NONE) return e == ERR_NOT_FOUND ? e : ERR_USAGE;
     conf_tell(r->w, CONF_SAY_DEBUG, "Reading configuration data %s", path);
     r->depth++;

@@ -112,6 +112,7 @@ static enum err include(struct sshd_rows *r, struct line *l)
             const char *path = conf_pool_str(r->pool, (const char *)paths.p + at);
             at += strlen((const char *)paths.p + at) + 1;
             if (!path) return ERR_NOMEM;
+            if (conf_is_folder(w, path)) continue;
             TRY(enter(r, path));
             enum err e = read_file(r, w, path);
             TRY(leave(r));
@@ -163,7 +164,7 @@ static enum err read_file(struct sshd_rows *r, const struct conf_world *w, const
     }
     enum err e = w->read_file(w->ctx, path, 0, &text);
     if (e != ERR_NONE && !(e == ERR_NOT_FOUND && r->depth))
-        conf_tell(w, CONF_SAY_ERROR, "%s: %s", path, e == ERR_NOT_FOUND ? "No such file or directory" : err_text(e));
+        conf_tell(w, CONF_SAY_ERROR, "%s: %s", path, conf_file_error(e));
     TRY(e);
     return parse_lines(r, w, path, wr_bytes(&text));
 }

@@ -37,15 +37,15 @@ static void say_text(void *ctx, enum conf_say what, const char *text)
 
 /* ---- files ---- */
 
-/* Pipes and /dev/null are in use (-F <(...), -F /dev/null); only where ownership counts must it be a regular file. */
+/* Pipes and /dev/null are in use (-F <(...), -F /dev/null); only where ownership counts, or nobody named it, must it be a regular file. */
 static enum err read_file(void *ctx, const char *path, unsigned flags, struct wr *out)
 {
     (void)ctx;
     struct stat st;
-    int fd CLEANUP(fd_close) = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (flags & CONF_READ_CHECK_OWNER ? O_NONBLOCK : 0));
+    int fd CLEANUP(fd_close) = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (flags ? O_NONBLOCK : 0));
     if (fd < 0) return errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : ERR_SYSTEM;
     if (fstat(fd, &st) < 0) return ERR_SYSTEM;
-    if (S_ISDIR(st.st_mode)) return ERR_UNSUPPORTED;
+    if (S_ISDIR(st.st_mode) || (S_ISFIFO(st.st_mode) && flags)) return ERR_UNSUPPORTED;
     if (flags & CONF_READ_CHECK_OWNER) {
         if (!S_ISREG(st.st_mode)) return ERR_UNSUPPORTED;
         if ((st.st_uid != 0 && st.st_uid != getuid()) || (st.st_mode & 022)) return ERR_DENIED;
@@ -57,7 +57,7 @@ static enum err glob_paths(void *ctx, const char *pattern, struct wr *out)
 {
     (void)ctx;
     glob_t g;
-    int rc = glob(pattern, GLOB_TILDE, NULL, &g);
+    int rc = glob(pattern, GLOB_TILDE | GLOB_MARK, NULL, &g);
     if (rc == GLOB_NOMATCH) return ERR_NONE;
     if (rc != 0) return rc == GLOB_NOSPACE ? ERR_NOMEM : ERR_SYSTEM;
     for (size_t i = 0; i < g.gl_pathc; i++) wr_raw(out, bytes_of(g.gl_pathv[i], strlen(g.gl_pathv[i]) + 1));

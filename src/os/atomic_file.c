@@ -166,3 +166,9 @@ enum err file_read(const char *path, size_t max, bool stdin_too, struct secret *
     if (facts) *facts = st;
     return ERR_NONE;
 }
+
+const char *file_read_why(enum err e)
+{
+    if (e == ERR_SYSTEM || (e == ERR_DENIED && errno == EISDIR)) return strerror(errno);
+    return e == ERR_DENIED ? "not a regular file" : e == ERR_TOO_LONG ? "file is too large" : err_text(e);
+}

@@ -80,6 +80,7 @@ static void files_are_read_and_checked(void **state)
     /* a FIFO where ownership counts would hang us until somebody writes */
     assert_int_equal(mkfifo(at("fifo"), 0600), 0);
     assert_int_equal(read_it(at("fifo"), CONF_READ_CHECK_OWNER, &out), ERR_UNSUPPORTED);
+    assert_int_equal(read_it(at("fifo"), CONF_READ_INCLUDED, &out), ERR_UNSUPPORTED);
 }
 
 static void endless_files_end(void **state)

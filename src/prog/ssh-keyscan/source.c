@@ -66,7 +66,8 @@ static void file_line(struct bytes text)
 void source_file(const char *path)
 {
     struct secret text = {0};
-    if (file_read(path, FILE_MAX, true, &text, NULL) != ERR_NONE) fatal("ssh-keyscan: %s: %s", path, strerror(errno));
+    enum err e = file_read(path, FILE_MAX, true, &text, NULL);
+    if (e != ERR_NONE) fatal("ssh-keyscan: %s: %s", path, file_read_why(e));
     struct bytes rest = secret_bytes(&text);
     while (rest.n) {
         const uint8_t *end = memchr(rest.p, '\n', rest.n);

@@ -22,7 +22,7 @@ void revocation_check(const struct look *l, const struct pubkey *key)
         const char *name = e ? files->v[i] : (const char *)path.p;
         if (!e)
             e = file_read(name, KRL_FILE_MAX, false, &text, NULL);
-        const char *why = e == ERR_SYSTEM ? strerror(errno) : err_text(e);
+        const char *why = file_read_why(e);
         if (!e) {
             e = revoked_parse(secret_bytes(&text), &krl);
             why = err_text(e);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <grp.h>
+#include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,26 +22,48 @@ static bool trusted(const struct stat *st)
     return (st->st_uid == 0 || st->st_uid == geteuid()) && (st->st_mode & 022) == 0;
 }
 
+/* A pipe (-f <(...)) is waited for while somebody may write to it. */
+static ssize_t read_some(int fd, char *to, size_t cap)
+{
+    for (;;) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        ssize_t got = read(fd, to, cap);
+        if (got >= 0 || (errno != EINTR && errno != EAGAIN)) return got;
+        if (errno == EAGAIN) (void)poll(&p, 1, -1);
+    }
+}
+
+/* Other than a file only /dev/null and pipes that somebody wrote to: an empty one may be a FIFO that nobody serves, and a server with half
+ * of its configuration would permit more than it should. */
 static enum err read_file(void *ctx, const char *path, unsigned flags, struct wr *out)
 {
     struct stat st;
+    char block[4096];
     enum err e = ERR_NONE;
+    size_t n = 0;
     (void)ctx;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0) return errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : ERR_SYSTEM;
     if (fstat(fd, &st) != 0) e = ERR_SYSTEM;
-    else if (S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode)) e = ERR_UNSUPPORTED;     /* /dev/null and pipes are read as far as they go */
+    else if (S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode)) e = ERR_UNSUPPORTED;
     else if ((flags & CONF_READ_CHECK_OWNER) && !trusted(&st)) e = ERR_DENIED;
-    else e = fd_read(fd, CONF_FILE_MAX, out);
+    while (e == ERR_NONE) {
+        ssize_t got = read_some(fd, block, sizeof block);
+        if (got < 0) e = ERR_SYSTEM;
+        if (got <= 0) break;
+        n += (size_t)got;
+        if (n > CONF_FILE_MAX) e = ERR_TOO_LONG;
+        else wr_raw(out, bytes_of(block, (size_t)got));
+    }
     close(fd);
-    return e;
+    return e == ERR_NONE && n == 0 && S_ISFIFO(st.st_mode) ? ERR_UNSUPPORTED : e;
 }
 
 static enum err glob_paths(void *ctx, const char *pattern, struct wr *out)
 {
     glob_t g = {0};
     (void)ctx;
-    int r = glob(pattern, 0, NULL, &g);
+    int r = glob(pattern, GLOB_MARK, NULL, &g);
     for (size_t i = 0; r == 0 && i < g.gl_pathc; i++) wr_raw(out, bytes_of(g.gl_pathv[i], strlen(g.gl_pathv[i]) + 1));
     globfree(&g);
     return r == 0 || r == GLOB_NOMATCH ? ERR_NONE : ERR_SYSTEM;

@@ -25,13 +25,14 @@ extern const struct conf_algs conf_algs_openssh;    /* OpenSSH 10.5's */
 extern const struct conf_algs conf_algs_aes;        /* the same but for aes128-gcm, which comes first: a client's where the CPU has AES */
 
 #define CONF_READ_CHECK_OWNER 1U    /* refuse (ERR_DENIED) a file not owned by us or root, or writable by group or others */
+#define CONF_READ_INCLUDED 2U       /* nobody named it: a FIFO is not waited for */
 
 struct conf_world {
     void *ctx;
     /* A whole file, at most CONF_FILE_MAX. ERR_NOT_FOUND: no such file; ERR_DENIED: CHECK_OWNER fails; ERR_UNSUPPORTED: not a
      * regular file; ERR_TOO_LONG; else ERR_SYSTEM. */
     enum err (*read_file)(void *ctx, const char *path, unsigned flags, struct wr *out);
-    /* Paths that match a glob pattern, sorted, each followed by a NUL. No match: writes nothing. */
+    /* Paths that match a glob pattern, sorted, each followed by a NUL, folders with a / at their end. No match: writes nothing. */
     enum err (*glob)(void *ctx, const char *pattern, struct wr *out);
     /* Run a command by the user's shell (Match exec): its exit status. */
     enum err (*exec)(void *ctx, const char *command, int *exit_status);

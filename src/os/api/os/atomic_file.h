@@ -20,5 +20,7 @@ MUST_USE enum err atomic_file_replace(const char *path, const char *backup, stru
  * <(...) gives) may be a pipe, too. ERR_SYSTEM with errno (ENOENT, EACCES ...); ERR_DENIED: not a regular file, errno EISDIR for
  * a folder else EINVAL; ERR_TOO_LONG. */
 MUST_USE enum err file_read(const char *path, size_t max, bool stdin_too, struct secret *out, struct stat *facts);
+/* In words for a person, just after file_read() gave `e` (errno counts). */
+const char *file_read_why(enum err e);
 
 #endif
