@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <fcntl.h>
 #include <termios.h>
@@ -21,8 +22,10 @@
 
 #if defined(__x86_64__)
 #define FILTER_ARCH AUDIT_ARCH_X86_64
+#define CALLS_OLDER ALLOW(epoll_wait), ALLOW(poll), ALLOW(select), ALLOW(gettimeofday), ALLOW(time),    /* what newer machines never had */
 #elif defined(__aarch64__)
 #define FILTER_ARCH AUDIT_ARCH_AARCH64
+#define CALLS_OLDER
 #else
 #error "no system call filter for this machine, and nothing runs without one"
 #endif
@@ -98,10 +101,21 @@ static struct sock_filter filter_verifier[] = {BEGIN, CALLS_COMMON, ALLOW(read),
 /* Besides, the one stream that leads to an agent. */
 static struct sock_filter filter_keys_agent[] = {BEGIN, CALLS_COMMON, ALLOW(sendto), ALLOW(recvfrom), CALLS_SANITIZER END};
 
+/* Questions to name servers, by a library that waits with epoll. Its files are read before; it asks who it is, and for others in vain. */
+static struct sock_filter filter_resolver[] = {
+    BEGIN, CALLS_COMMON, CALLS_OLDER ALLOW(read), ALLOW(write), ALLOW(readv), ALLOW(writev), ALLOW(sendto), ALLOW(recvfrom), ALLOW(sendmmsg),
+    ALLOW_IF(socket, 0, AF_INET), ALLOW_IF(socket, 0, AF_INET6), ALLOW(bind), ALLOW(connect), ALLOW(setsockopt), ALLOW(getsockopt),
+    ALLOW(getsockname), ALLOW(getpeername), ALLOW(shutdown), ALLOW_IF(fcntl, 1, F_GETFL), ALLOW_IF(fcntl, 1, F_SETFL), ALLOW_IF(fcntl, 1, F_GETFD),
+    ALLOW_IF(fcntl, 1, F_SETFD), ALLOW_IF(ioctl, 1, FIONBIO), ALLOW(epoll_create1), ALLOW(epoll_ctl), ALLOW(epoll_pwait), ALLOW(pselect6),
+    ALLOW(pipe2), ALLOW(eventfd2), ALLOW(timerfd_create), ALLOW(timerfd_settime), ALLOW(rt_sigprocmask), ALLOW(rt_sigaction), ALLOW(clock_nanosleep),
+    ALLOW(getuid), ALLOW(geteuid), ALLOW(getgid), ALLOW(getegid), ALLOW(gettid), REFUSE(openat, EACCES), REFUSE(newfstatat, EACCES),
+    CALLS_SANITIZER END};
+
 #define PROG(f) {.len = COUNT_OF(f), .filter = f}
 static const struct sock_fprog programs[] = {
     [JAIL_FILTER_NURSERY] = PROG(filter_nursery), [JAIL_FILTER_FACE] = PROG(filter_face), [JAIL_FILTER_VERIFIER] = PROG(filter_verifier),
-    [JAIL_FILTER_KEYS] = PROG(filter_message), [JAIL_FILTER_KEYS_AGENT] = PROG(filter_keys_agent), [JAIL_FILTER_TRANSPORT] = PROG(filter_transport)};
+    [JAIL_FILTER_KEYS] = PROG(filter_message), [JAIL_FILTER_KEYS_AGENT] = PROG(filter_keys_agent), [JAIL_FILTER_TRANSPORT] = PROG(filter_transport),
+    [JAIL_FILTER_RESOLVER] = PROG(filter_resolver)};
 
 enum err jail_filter(enum jail_filter which)
 {

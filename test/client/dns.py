@@ -4,6 +4,7 @@
 stands for a known host, and only where the user wants that; every failure leaves the host to be judged as ever."""
 import os
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ import programs
 import room
 import servers
 from place import Place, free_port
-from tap import Tap, same
+from tap import PATIENCE, Tap, same
 from term import dialogue
 
 room.enter(as_self=True)
@@ -29,7 +30,8 @@ class Dns:
         match = subprocess.run([keygen, "-r", "HOST", "-f", f"{host_key}.pub"], capture_output=True, check=True, text=True).stdout
         wrong = subprocess.run([keygen, "-r", "HOST", "-f", f"{other_key}.pub"], capture_output=True, check=True, text=True).stdout
         other = "HOST IN SSHFP 1 2 " + "ab" * 32 + "\n"
-        records = "".join(text.replace("HOST", name) for name, text in (("match", match), ("wrong", wrong), ("other", other), ("mixed", match + wrong)))
+        records = "".join(text.replace("HOST", name) for name, text in (("match", match), ("wrong", wrong), ("other", other), ("mixed", match + wrong),
+                                                                               ("many", match + "".join(other.replace("ab", f"{i:02x}") for i in range(50)))))
         zones = {zone: place.write(zone, f"$ORIGIN {zone}.\n$TTL 60\n@ IN SOA ns.{zone}. root.{zone}. 1 3600 900 86400 60\n@ IN NS ns.{zone}.\n"
                                          f"ns IN A 127.0.0.1\nnone IN A 127.0.0.1\n{records}") for zone in ("good.test", "bad.test", "plain.test")}
         anchors = []
@@ -48,6 +50,7 @@ class Dns:
                              + "".join(f"auth-zone:\n  name: \"{zone}\"\n  zonefile: \"{path}\"\n  for-upstream: no\n" for zone, path in zones.items()))
         self.process = place.start([programs.foreign("unbound"), "-d", "-c", config], "unbound.log")
         place.wait_port(self.port, self.process, "unbound.log")
+        self.anchors = anchors
         self.conf = self.client("client.conf", self.port, anchors)
         self.deaf = self.client("deaf.conf", free_port(), anchors)
 
@@ -94,6 +97,9 @@ def main_part(tap, b):
     with tap.case("a proven match stands for a known host, and nothing is learned"):
         status, said, known = b.run("match.good.test", yes, strict)
         same((status, known, "found 2 secure fingerprints" in said, "\nmatching" in said.replace("debug1: ", "")), (0, "", True, True), said)
+    with tap.case("the same by TCP, when the answer is too long for a datagram"):
+        status, said, known = b.run("many.good.test", yes, strict)
+        same((status, known, "found 52 secure fingerprints" in said), (0, "", True), said)
     for what, host, options in (
             ("the same where the user only wants to be told", "match.good.test", [ask]), ("the same where nobody asked for it", "match.good.test", []),
             ("a match without proof", "match.plain.test", [yes]), ("an answer that fails validation", "match.bad.test", [yes]),
@@ -139,6 +145,17 @@ def helper(tap, b):
     with tap.case("an answer that fails validation brings no records along"):
         done = b.place.run([programs.ours("ssh-dns"), "match.bad.test"], env={"NACRE_DNS_CONF": b.dns.conf})
         same((done.returncode, done.stdout[:4], done.stdout[-4:]), (0, b"\0\0\0\1", b"\0\0\0\0"), "status, answer, count")
+    with tap.case("ssh-dns asks from behind a filter, with no new rights and one thread"):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
+            mute.bind(("127.0.0.1", 0))
+            mute.settimeout(PATIENCE)
+            conf = b.dns.client("mute.conf", mute.getsockname()[1], b.dns.anchors)
+            process = b.place.start([programs.ours("ssh-dns"), "match.good.test"], "mute.log", env={"NACRE_DNS_CONF": conf}, stdout=subprocess.DEVNULL)
+            mute.recv(4096)
+            with open(f"/proc/{process.pid}/status", encoding="utf-8") as f:
+                status = dict(line.rstrip("\n").split(":", 1) for line in f)
+            same([status[k].strip() for k in ("Seccomp", "NoNewPrivs", "Threads")], ["2", "1", "1"], "Seccomp, NoNewPrivs, Threads")
+            b.place.stop(process)
     folder = b.place.path("liar")
     os.mkdir(folder)
     for name in "ssh", "ssh-transport":

@@ -157,6 +157,34 @@ static int filtered_transport(void)
     _exit(forbidden());
 }
 
+static int filtered_resolver(void)
+{
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || jail_filter(JAIL_FILTER_RESOLVER) != ERR_NONE) _exit(99);
+    _exit(forbidden());
+}
+
+static int try_unix(void) { return socket(AF_UNIX, SOCK_STREAM, 0) < 0; }
+static int try_unlink(void) { return (int)syscall(SYS_unlinkat, AT_FDCWD, "nothing", 0); }
+static int try_listen(void) { return listen(0, 1); }
+static int works_as_resolver(void)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    return fd < 0 || open("/etc/passwd", O_RDONLY) >= 0 || errno != EACCES;
+}
+
+static void a_resolver_asks_the_net_and_opens_nothing(void **state)
+{
+    (void)state;
+    int (*const tries[])(void) = {try_kill, try_exec, try_ptrace, try_code, try_mprotect, try_tiocsti, try_fork, try_thread, try_prctl, try_unix,
+                                  try_unlink, try_listen};
+    for (size_t i = 0; i < COUNT_OF(tries); i++) {
+        forbidden = tries[i];
+        assert_int_equal(in_child(filtered_resolver), 1000 + SIGSYS);
+    }
+    forbidden = works_as_resolver;
+    assert_int_equal(in_child(filtered_resolver), 0);
+}
+
 static void a_face_dies_when_it_leaves_its_list(void **state)
 {
     (void)state;
@@ -217,6 +245,7 @@ int main(void)
         cmocka_unit_test(root_gets_namespaces), cmocka_unit_test(root_without_sys_admin_gets_a_chroot), cmocka_unit_test(uid_0_is_no_jail),
         cmocka_unit_test(no_rung_means_no_service), cmocka_unit_test(an_ordinary_user_gets_a_jail_too),
         cmocka_unit_test(a_face_dies_when_it_leaves_its_list), cmocka_unit_test(the_nursery_may_fork_faces_and_nothing_else),
+        cmocka_unit_test(a_resolver_asks_the_net_and_opens_nothing),
         cmocka_unit_test(a_clients_transport_reads_no_files), cmocka_unit_test(a_face_can_do_its_work),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* ssh-dns: one question to the DNS, for ssh's VerifyHostKeyDNS. `ssh-dns NAME` asks for the name's SSHFP records (RFC 4255), validates the
  * answer by DNSSEC from the root's trust anchors down (RFC 4035, done by libunbound here, whatever the resolver claims), writes one answer to
- * descriptor 1 and ends. It holds no secret, starts no process and writes no file: what parses the network's bytes is nobody. */
+ * descriptor 1 and ends. It holds no secret, starts no process and writes no file: what parses the network's bytes is nobody, behind a filter
+ * from before the first of them on that leaves it sockets of the internet and no file. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -12,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/wr.h"
 #include "dns_answer.h"
+#include "os/jail.h"
 
 #define SSHFP_TYPE 44
 #define CLASS_IN   1
@@ -82,6 +84,10 @@ static void ask(const char *name, struct wr *w)
     struct ub_ctx *ctx = ub_ctx_create();
     struct ub_result *r = NULL;
     int e = ctx ? context_fill(ctx) : UB_NOMEM;
+    if (!e)
+        e = ub_ctx_zone_add(ctx, "nacre.invalid.", "static");       /* makes libunbound read its files now: a change that needs them read */
+    if (!e && jail_filter(JAIL_FILTER_RESOLVER) != ERR_NONE)
+        e = UB_INITFAIL;
     if (!e)
         e = ub_resolve(ctx, name, SSHFP_TYPE, CLASS_IN, &r);
     if (e)

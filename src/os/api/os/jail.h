@@ -43,7 +43,8 @@ enum jail_filter {
     JAIL_FILTER_VERIFIER,   /* one signature or key: take a message, read open files, compute, send a message */
     JAIL_FILTER_KEYS,       /* messages in and out */
     JAIL_FILTER_KEYS_AGENT, /* the same, and a stream socket to an agent */
-    JAIL_FILTER_TRANSPORT   /* the client's half that reads peer bytes: as FACE, without files */
+    JAIL_FILTER_TRANSPORT,  /* the client's half that reads peer bytes: as FACE, without files */
+    JAIL_FILTER_RESOLVER    /* internet sockets of its own, and what was open before; no file, no process */
 };
 
 /* Install a system call filter: whatever it does not list kills the process. Filters add up; none can be taken off.
