@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: ISC
 """A hostile face against a real warden: every message in every stage, of wrong length, with descriptors it must not have, with lengths
 beyond their fields; and whether anything ever runs without a login (TRUST F-MON, T08)."""
+import contextlib
 import os
 import re
 import shutil
 import socket
+import struct
 import sys
 import time
 
@@ -46,7 +48,8 @@ def bin_with_hostile_net(place, hostile):
 class Warden:
     def __init__(self, place, program):
         self.place = place
-        self.server = servers.sshd(place, program, ["LogLevel VERBOSE", "LoginGraceTime 60", "MaxStartups 1000"])
+        self.server = servers.sshd(place, program, ["LogLevel VERBOSE", "LoginGraceTime 60", "MaxStartups 1000", "Subsystem sftp internal-sftp",
+                                                       "Subsystem ro internal-sftp -R"])
 
     def talk(self, lines):
         """Let a face say these lines. (what the warden said, did it find the face guilty)"""
@@ -123,6 +126,99 @@ def check_truth(tap, warden):
         same(warden.talk([*TO_STAGE["a"], "AUTH_SECRET exact", "HEAR"])[0], ["SIGNED 1", "AUTH 0"], "unknown")
 
 
+# ---- the file hand, whose other end the face holds ----
+
+def text(b):
+    b = b.encode() if isinstance(b, str) else b
+    return struct.pack(">I", len(b)) + b
+
+
+def request(kind, *args, name=b""):
+    return text(bytes([kind]) + struct.pack(">I", 7) + (text(name) if name else b"") + b"".join(args))
+
+
+def below(pid):
+    """The titles of what descends from a process."""
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+        children = f.read().split()
+    titles = []
+    for child in children:
+        with contextlib.suppress(OSError):
+            titles += below(child)
+            with open(f"/proc/{child}/cmdline", "rb") as f:
+                titles.append(f.read())
+    return titles
+
+
+class Hand:
+    """Talks with a file hand, each of a login of its own."""
+
+    def __init__(self, warden):
+        self.warden = warden
+
+    def ask(self, *lines, subsystem="sftp"):
+        """What the hand said to these lines after its greeting: (descriptors, bytes) each; None: it is gone; an int: its exit status."""
+        heard, guilty = self.warden.talk([*TO_STAGE["s"], f"SFTP {subsystem}", "HEAR", "ANSWER -", *lines])
+        same((heard[2:4], guilty), (["STARTED 1", f"HAND 0 {subsystem == 'ro':02x}" + "0" * 16], False), "start and greeting")
+        said = []
+        for line in heard[4:]:
+            if line.startswith("HAND gone"):
+                said.append(None)
+            elif line.startswith("HAND "):
+                said.append((int(line.split()[1]), bytes.fromhex(line.split()[2])))
+            elif line.startswith("EXIT "):
+                said.append(int(line.split()[1]))
+        return said
+
+    def status(self, message, fds=0, subsystem="sftp"):
+        """The number of the STATUS that answers a request."""
+        fd_count, said = self.ask(f"HAND {message.hex()} {fds}", "ANSWER -", subsystem=subsystem)[0]
+        same((fd_count, said[4], said[5:9]), (0, 101, struct.pack(">I", 7)), "an answer of its kind, to this request")
+        return struct.unpack(">I", said[9:13])[0]
+
+
+def check_hand(tap, warden):
+    hand, place = Hand(warden), warden.place
+    none = struct.pack(">I", 0)
+    kept = place.write("kept", "content", 0o666)
+    with tap.case("file hand: what needs only a descriptor is not asked there"):
+        for message in (request(5, text("h"), bytes(8), none), request(6, text("h"), bytes(8), none), request(8, text("h")),
+                        request(200, name="limits@openssh.com"), request(200, text("h"), text("md5"), bytes(8), bytes(8), none, name="check-file-handle")):
+            same(hand.status(message), 8, message)
+    with tap.case("file hand: handles that nobody was given"):
+        for handle in b"", b"\0", bytes(4), b"\xff" * 4, b"\x7f\xff\xff\xff", bytes(256), b"\xff" * 21:
+            for kind in 4, 12:
+                same(hand.status(request(kind, text(handle))), 4, (kind, handle))
+    with tap.case("file hand: what is no request, or brings other descriptors than belong to it, ends it with 11"):
+        opened = request(3, text("/tmp"), struct.pack(">II", 1, 0))
+        for what, lines in {
+                "a byte": ["HAND 00"], "its own greeting": ["HAND 00" + "00" * 8], "a length that lies": ["HAND 00000009070000"],
+                "an empty one": ["HAND 00000000"], "an unknown type": [f"HAND {request(99).hex()}"], "INIT": [f"HAND {text(bytes([1, 0, 0, 0, 3])).hex()}"],
+                "an answer": [f"HAND {request(101, none, text('x'), text('')).hex()}"], "an unknown extension": [f"HAND {request(200, name='x@y').hex()}"],
+                "more behind it": [f"HAND {text(request(17, text('/tmp'))[4:] + b'x').hex()}"], "a NUL": [f"HAND {request(17, text(b'/a' + bytes(1))).hex()}"],
+                "FSETSTAT without its file": [f"HAND {request(10, text('h'), none).hex()}"], "STAT with a file": [f"HAND {request(17, text('/tmp')).hex()} 1"],
+                "OPEN with two": [f"HAND {opened.hex()} 2"], "FSETSTAT with sixteen": [f"HAND {request(10, text('h'), none).hex()} 16"],
+                "too long a datagram": ["LONG 65537"]}.items():
+            said = hand.ask(*lines, "ANSWER -", "ANSWER -", "HEAR")
+            fine = [x for x in said if isinstance(x, tuple)]
+            same((said[-1], None in said, len(fine) <= 1), (11, True, True), f"{what}: {said}")
+    with tap.case("file hand: a folder that was opened is no file, a file's handle no folder"):
+        said = hand.ask(f"HAND {request(11, text('/')).hex()}", "ANSWER -", f"HAND {request(10, text(bytes(4)), none).hex()} 1", "ANSWER -",
+                        f"HAND {request(12, text(bytes(4))).hex()}", "ANSWER -", f"HAND {(request(4, text(bytes(4))) * 2).hex()}", "ANSWER -")
+        same([s[1][4] for s in said[:3]], [102, 101, 104], said)
+        first = struct.unpack(">I", said[3][1][:4])[0] + 4
+        same([struct.unpack(">I", m[9:13])[0] for m in (said[3][1][:first], said[3][1][first:])], [0, 4], "CLOSE, and again")
+    with tap.case("file hand: -R is its own rule, whatever the face asks"):
+        for message, fds in ((request(3, text(kept), struct.pack(">II", 2, 0)), 0), (request(3, text(kept), struct.pack(">II", 0x1a, 0)), 0),
+                             (request(13, text(kept)), 0), (request(9, text(kept), struct.pack(">II", 4, 0o600)), 0), (request(10, text("h"), none), 1),
+                             (request(18, text(kept), text(f"{kept}2")), 0), (request(200, text(kept), text(f"{kept}2"), name="hardlink@openssh.com"), 0)):
+            same(hand.status(message, fds, "ro"), 3, message)
+        same((place.read("kept"), os.stat(kept).st_mode & 0o777), (b"content", 0o666), "the file")
+    with tap.case("file hand: one whose answers nobody reads ends with the face"):
+        hand.ask(f"FLOOD {(request(16, text('/')) * 100).hex()}")
+        wait_for("end of all file hands", lambda: not any(b"internal-sftp" in title for title in below(warden.server.process.pid)))
+
+
 def main():
     tap = Tap()
     if not room.enter() or os.geteuid() != 0:
@@ -133,6 +229,7 @@ def main():
         check_truth(tap, warden)
         check_stages(tap, warden)
         check_forms(tap, warden)
+        check_hand(tap, warden)
     tap.end()
 
 

@@ -4,8 +4,14 @@
  *   NAME HOW        a message of that type: exact, short, long, fd (one descriptor more or less), bounds (every length field too large)
  *   LOGIN USER PW   a password that is the right one
  *   RUN COMMAND     START with that command
+ *   SFTP NAME       START with that subsystem; what comes with its answer is kept as the line to a file hand, for the next four
+ *   HAND HEX [N]    these bytes as a datagram to the hand, with N descriptors of a file
+ *   LONG N          N bytes to the hand
+ *   FLOOD HEX       the same again and again, until it takes no more
+ *   ANSWER -        the hand's next datagram, told as "HAND descriptors bytes"; "HAND gone" at its end
  * After the last line (a shutdown) BYE is sent, and the connection is closed when the warden has closed its end. */
 #include <poll.h>
+#include <sys/mman.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,6 +114,58 @@ static uint32_t type_of(const char *name)
     _exit(3);
 }
 
+/* ---- the file hand ---- */
+
+static int hand = -1;
+
+static size_t unhex(const char *hex, uint8_t *to, size_t cap)
+{
+    unsigned byte;
+    size_t n = 0;
+    while (n < cap && sscanf(hex + 2 * n, "%2x", &byte) == 1) to[n++] = (uint8_t)byte;
+    return n;
+}
+
+static void hand_send(const char *hex, unsigned fd_count, bool flood)
+{
+    static uint8_t text[20000];
+    int fds[MESSAGE_FDS_MAX];
+    size_t n = unhex(hex, text, sizeof text);
+    for (unsigned i = 0; i < fd_count; i++) fds[i] = memfd_create("hostile", MFD_CLOEXEC);
+    while (message_send(hand, text, n, fds, fd_count, !flood) == ERR_NONE && flood) continue;
+    for (unsigned i = 0; i < fd_count; i++) close(fds[i]);
+}
+
+static void hand_hear(int sock)
+{
+    static uint8_t text[65536];
+    struct message m;
+    FILE *to = fdopen(dup(sock), "w");
+    if (!to) _exit(5);
+    if (message_recv(hand, text, sizeof text, true, &m) == ERR_NONE) {
+        fprintf(to, "HAND %zu ", m.fd_count);
+        for (size_t i = 0; i < m.n; i++) fprintf(to, "%02x", text[i]);
+        fputc('\n', to);
+        message_close_fds(&m);
+    } else {
+        fputs("HAND gone\n", to);
+    }
+    fclose(to);
+}
+
+static bool hand_line(int sock, const char *first, const char *how, const char *more)
+{
+    static uint8_t zeros[1 << 17];
+    if (strcmp(first, "HAND") == 0) hand_send(how, more ? (unsigned)atoi(more) : 0, false);
+    else if (strcmp(first, "FLOOD") == 0) hand_send(how, 0, true);
+    else if (strcmp(first, "LONG") == 0) (void)!message_send(hand, zeros, (size_t)atoi(how), NULL, 0, true);
+    else if (strcmp(first, "ANSWER") == 0) hand_hear(sock);
+    else return false;
+    return true;
+}
+
+/* ---- the warden ---- */
+
 static void send_message(int chan, size_t n, bool fd)
 {
     int self = -1;
@@ -116,10 +174,10 @@ static void send_message(int chan, size_t n, bool fd)
     if (self >= 0) close(self);
 }
 
-static void line_take(int chan, char *line)
+static void line_take(int chan, int sock, char *line)
 {
     char *first = strtok(line, " \n"), *how = strtok(NULL, " \n"), *more = strtok(NULL, "\n");
-    if (!first || !how) return;
+    if (!first || !how || hand_line(sock, first, how, more)) return;
     if (strcmp(first, "LOGIN") == 0) {
         fill(ASK_AUTH_SECRET);
         who(&out.ask.AUTH_SECRET.who, how);
@@ -132,6 +190,13 @@ static void line_take(int chan, char *line)
         snprintf(command, sizeof command, "%s %s", how, more ? more : "");
         fill(ASK_START);
         FIELD_SET(&out.ask.START, command, bytes_str(command));
+        send_message(chan, sizes[ASK_START], false);
+        return;
+    }
+    if (strcmp(first, "SFTP") == 0) {
+        fill(ASK_START);
+        out.ask.START.kind = ASK_SUBSYSTEM;
+        FIELD_SET(&out.ask.START, command, bytes_str(how));
         send_message(chan, sizes[ASK_START], false);
         return;
     }
@@ -152,21 +217,24 @@ static bool hear(int chan, int sock)
     int fds[3];
     char note[64];
     if (say_recv(chan, &in, true, fds) != ERR_NONE) return false;
+    bool files = in.type == SAY_STARTED && in.STARTED.files;
+    if (files) hand = fds[0];
     for (size_t i = 0; i < 3; i++)
-        if (fds[i] >= 0) close(fds[i]);
-    int n = snprintf(note, sizeof note, "%s %u\n", say_name(in.type), in.type == SAY_AUTH ? in.AUTH.result : in.type == SAY_SIGNED ? in.SIGNED.ok : 0);
+        if (fds[i] >= 0 && fds[i] != hand) close(fds[i]);
+    uint32_t number = in.type == SAY_AUTH ? in.AUTH.result : in.type == SAY_SIGNED ? in.SIGNED.ok : in.type == SAY_EXIT ? in.EXIT.status : files;
+    int n = snprintf(note, sizeof note, "%s %u\n", say_name(in.type), number);
     return write(sock, note, (size_t)n) == n;
 }
 
 static void face(int chan, int sock)
 {
-    char line[256];
+    static char line[50000];
     FILE *script = fdopen(dup(sock), "r");
     while (script && fgets(line, sizeof line, script)) {
         if (strncmp(line, "HEAR", 4) == 0) {
             if (!hear(chan, sock)) break;
         } else {
-            line_take(chan, line);
+            line_take(chan, sock, line);
         }
     }
     fill(ASK_BYE);
