@@ -22,9 +22,11 @@
 
 #if defined(__x86_64__)
 #define FILTER_ARCH AUDIT_ARCH_X86_64
+#define DENY_OLDER DENY(fork), DENY(vfork),
 #define CALLS_OLDER ALLOW(epoll_wait), ALLOW(poll), ALLOW(select), ALLOW(gettimeofday), ALLOW(time),    /* what newer machines never had */
 #elif defined(__aarch64__)
 #define FILTER_ARCH AUDIT_ARCH_AARCH64
+#define DENY_OLDER
 #define CALLS_OLDER
 #else
 #error "no system call filter for this machine, and nothing runs without one"
@@ -51,6 +53,14 @@
 /* ... fails with an errno instead of killing: for calls that libraries try and can do without */
 #define REFUSE(call, error) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##call, 0, 1), RETURN(SECCOMP_RET_ERRNO | (error))
 #define END RETURN(SECCOMP_RET_KILL_PROCESS)
+/* For lists of what is forbidden, which end with ALLOW_REST: kills; fails if argument i has one of these bits. */
+#define DENY(call) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##call, 0, 1), RETURN(SECCOMP_RET_KILL_PROCESS)
+#define REFUSE_BITS(call, i, bits, error) \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##call, 0, 4), LOAD_ARG(i), BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (uint32_t)(bits), 0, 1), \
+    RETURN(SECCOMP_RET_ERRNO | (error)), LOAD(nr)
+/* x32 numbers, which no such list names. */
+#define DENY_X32 BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1), RETURN(SECCOMP_RET_KILL_PROCESS)
+#define ALLOW_REST RETURN(SECCOMP_RET_ALLOW)
 
 /* Memory without new code, the clock, random bytes, the end. getpid: how libcrypto notices a fork. futex: its locks. */
 #define CALLS_COMMON \
@@ -111,11 +121,21 @@ static struct sock_filter filter_resolver[] = {
     ALLOW(getuid), ALLOW(geteuid), ALLOW(getgid), ALLOW(getegid), ALLOW(gettid), REFUSE(openat, EACCES), REFUSE(newfstatat, EACCES),
     CALLS_SANITIZER END};
 
+/* A user's process that works on files for a face: it starts nothing and looks into nothing. What it may open is its user's rights' matter,
+ * and name services may load code and connect; behind a chroot they are not asked. */
+#define DENIED_FILES DENY_X32, DENY_OLDER DENY(execve), DENY(execveat), DENY(clone3), DENY(clone), DENY(ptrace), DENY(process_vm_readv), \
+    DENY(process_vm_writev), DENY(unshare), DENY(setns), DENY(mount), DENY(umount2), DENY(pivot_root), DENY(chroot), DENY(bpf), DENY(keyctl), \
+    DENY(add_key), DENY(request_key), DENY(io_uring_setup), DENY(userfaultfd), DENY(perf_event_open), DENY(open_by_handle_at), DENY(personality)
+static struct sock_filter filter_files[] = {BEGIN, DENIED_FILES, ALLOW_REST};
+static struct sock_filter filter_files_chroot[] = {
+    BEGIN, DENIED_FILES, REFUSE(socket, EACCES), REFUSE_BITS(mmap, 2, PROT_EXEC, EACCES), REFUSE_BITS(mprotect, 2, PROT_EXEC, EACCES), ALLOW_REST};
+
 #define PROG(f) {.len = COUNT_OF(f), .filter = f}
 static const struct sock_fprog programs[] = {
     [JAIL_FILTER_NURSERY] = PROG(filter_nursery), [JAIL_FILTER_FACE] = PROG(filter_face), [JAIL_FILTER_VERIFIER] = PROG(filter_verifier),
     [JAIL_FILTER_KEYS] = PROG(filter_message), [JAIL_FILTER_KEYS_AGENT] = PROG(filter_keys_agent), [JAIL_FILTER_TRANSPORT] = PROG(filter_transport),
-    [JAIL_FILTER_RESOLVER] = PROG(filter_resolver)};
+    [JAIL_FILTER_RESOLVER] = PROG(filter_resolver), [JAIL_FILTER_FILES] = PROG(filter_files),
+    [JAIL_FILTER_FILES_CHROOT] = PROG(filter_files_chroot)};
 
 enum err jail_filter(enum jail_filter which)
 {

@@ -185,6 +185,34 @@ static void a_resolver_asks_the_net_and_opens_nothing(void **state)
     assert_int_equal(in_child(filtered_resolver), 0);
 }
 
+static enum jail_filter files_filter;
+static int filtered_files(void)
+{
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || jail_filter(files_filter) != ERR_NONE) _exit(99);
+    _exit(forbidden());
+}
+
+static int try_x32(void) { return (int)syscall(0x40000000 + SYS_getpid); }
+static int works_on_files(void)
+{
+    int fd = open("/etc/passwd", O_RDONLY), sock = socket(AF_UNIX, SOCK_STREAM, 0);
+    return fd < 0 || (sock >= 0) != (files_filter == JAIL_FILTER_FILES) || try_code() != (files_filter == JAIL_FILTER_FILES_CHROOT);
+}
+
+static void a_file_hand_works_on_files_and_starts_nothing(void **state)
+{
+    (void)state;
+    int (*const tries[])(void) = {try_exec, try_ptrace, try_fork, try_thread, try_x32};
+    for (files_filter = JAIL_FILTER_FILES; files_filter <= JAIL_FILTER_FILES_CHROOT; files_filter++) {
+        for (size_t i = 0; i < COUNT_OF(tries); i++) {
+            forbidden = tries[i];
+            assert_int_equal(in_child(filtered_files), 1000 + SIGSYS);
+        }
+        forbidden = works_on_files;
+        assert_int_equal(in_child(filtered_files), 0);
+    }
+}
+
 static void a_face_dies_when_it_leaves_its_list(void **state)
 {
     (void)state;
@@ -245,7 +273,7 @@ int main(void)
         cmocka_unit_test(root_gets_namespaces), cmocka_unit_test(root_without_sys_admin_gets_a_chroot), cmocka_unit_test(uid_0_is_no_jail),
         cmocka_unit_test(no_rung_means_no_service), cmocka_unit_test(an_ordinary_user_gets_a_jail_too),
         cmocka_unit_test(a_face_dies_when_it_leaves_its_list), cmocka_unit_test(the_nursery_may_fork_faces_and_nothing_else),
-        cmocka_unit_test(a_resolver_asks_the_net_and_opens_nothing),
+        cmocka_unit_test(a_resolver_asks_the_net_and_opens_nothing), cmocka_unit_test(a_file_hand_works_on_files_and_starts_nothing),
         cmocka_unit_test(a_clients_transport_reads_no_files), cmocka_unit_test(a_face_can_do_its_work),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -15,6 +15,7 @@
 #include "conf/sshd.h"
 #include "conf/token.h"
 #include "kit/files.h"
+#include "os/jail.h"
 #include "os/log.h"
 #include "os/process.h"
 #include "sshd/session.h"
@@ -131,7 +132,7 @@ void session_files_run(const struct session_spec *spec, const struct session_pla
     }
     title_set("%s@internal-sftp", spec->account->name);
     struct files *f = files_new(&options, &u);
-    if (!f) _exit(1);
+    if (!f || jail_filter(in_chroot ? JAIL_FILTER_FILES_CHROOT : JAIL_FILTER_FILES) != ERR_NONE) _exit(1);
     int status = files_serve(f, SESSION_FILES_FD);
     files_free(f);
     _exit(status);
