@@ -76,6 +76,15 @@ struct bytes pubkey_application(const struct pubkey *k)
 }
 
 /* RFC 4253 6.6: string algorithm, string signature. PROTOCOL.u2f: more behind it. */
+/* What the signature was made with. "ssh-rsa-cert-v01@openssh.com" is older than RSA with SHA-2, and means any: as in OpenSSH, and asyncssh counts on
+ * it. All other names mean exactly theirs. */
+static const struct sig_alg *alg_made_with(const struct sig_alg *alg, struct bytes name)
+{
+    if (bytes_is(name, alg->sig_name)) return alg;
+    const struct sig_alg *other = strcmp(alg->name, "ssh-rsa-cert-v01@openssh.com") == 0 ? sig_alg_find(name) : NULL;
+    return other && strcmp(other->key_type, "ssh-rsa") == 0 ? other : NULL;
+}
+
 enum verdict pubkey_verify_facts(const struct pubkey *k, const struct sig_alg *alg, struct bytes msg, struct bytes sig,
                                  struct sig_facts *out)
 {
@@ -84,7 +93,7 @@ enum verdict pubkey_verify_facts(const struct pubkey *k, const struct sig_alg *a
     struct rd r = rd_init(sig);
     struct bytes name = rd_string(&r);
     struct bytes inner = rd_string(&r);
-    if (r.err != ERR_NONE || !bytes_is(name, alg->sig_name)) return VERDICT_BAD;
+    if (r.err != ERR_NONE || !(alg = alg_made_with(alg, name))) return VERDICT_BAD;
     enum verdict v = VERDICT_BAD;
     const struct pubkey *plain = pubkey_plain(k);
     if (facts.sk) v = plain->type->verify_sk(plain, alg, msg, inner, &r, &facts);

@@ -151,6 +151,33 @@ def contents(tap, c):
             same(done.returncode, 0, host)
 
 
+def asyncssh_server(tap, c):
+    """asyncssh's server shows the certificate that lies beside its key, and takes a user's."""
+    p = c.place
+    for kind in "ed25519", "rsa":
+        key = p.key(kind, f"host-async-{kind}")
+        subprocess.run([programs.foreign("ssh-keygen"), "-q", "-h", "-s", c.ca, "-I", "async", "-n", "127.0.0.1", f"{key}.pub"], check=True)
+    with tap.case("asyncssh's server"):
+        server = None
+        server = servers.python_server(p, "asyncssh", host_keys=["async-ed25519", "async-rsa"], authority=p.public(c.ca))
+    if not server:
+        return
+    for kind, alg in ("ed25519", "ssh-ed25519"), ("rsa", "ssh-rsa"):
+        with tap.case(f"asyncssh's server with a certified {kind} key"):
+            only = f"HostKeyAlgorithms={alg}{CERT}"
+            same(c.both(server, authority(c.ca, p), STRICT, only)[1], [alg + CERT], "algorithm")
+            c.both(server, authority(c.other, p), STRICT, only, want=255)
+    with tap.case("asyncssh's server takes the certificate of a user, and no other one's"):
+        key = p.key("ed25519", "user-async")
+        for principals, want in (p.user, 0), ("somebody", 255):
+            subprocess.run([programs.foreign("ssh-keygen"), "-q", "-s", c.ca, "-I", "user", "-n", principals, f"{key}.pub"], check=True)
+            known = p.write("known", authority(c.ca, p))
+            done = p.run([programs.ours("ssh"), "-F", "none", "-p", str(server.port), "-o", f"UserKnownHostsFile={known}", "-o", STRICT, "-o", "BatchMode=yes",
+                          "-o", "IdentitiesOnly=yes", "-i", key, "127.0.0.1", "true"])
+            same(done.returncode, want, f"status; {done.stderr}")
+    p.stop(server.process)
+
+
 def revoked_files(tap, c):
     """RevokedHostKeys: key revocation lists of either ssh-keygen, and files that cannot be read or understood, which refuse every key."""
     p, key = c.place, c.sign("ed25519", None, "-z", "7")
@@ -194,7 +221,7 @@ def main():
     tap = Tap()
     with Place() as place:
         c = Certs(place)
-        for part in kinds, lines, contents, revoked_files:
+        for part in kinds, lines, contents, revoked_files, asyncssh_server:
             part(tap, c)
     tap.end()
 

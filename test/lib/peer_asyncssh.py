@@ -3,6 +3,7 @@
 peer_asyncssh.py server PORT AUTHORIZED_KEYS HOST_KEY...
 peer_asyncssh.py client PORT USER KEY KNOWN_HOSTS exec|pty COMMAND [kex=X] [cipher=X] [mac=X] [hostkey=X] [userkey=X]
 peer_asyncssh.py lists
+A KEY's certificate KEY-cert.pub is used where there is one, a HOST_KEY's too.
 """
 import asyncio
 import subprocess

@@ -3,7 +3,9 @@
 peer_paramiko.py server PORT AUTHORIZED_KEYS HOST_KEY...
 peer_paramiko.py client PORT USER KEY KNOWN_HOSTS exec|pty COMMAND [kex=X] [cipher=X] [mac=X] [hostkey=X] [userkey=X]
 peer_paramiko.py lists
+A KEY's certificate KEY-cert.pub is used where there is one.
 """
+import os
 import socket
 import subprocess
 import sys
@@ -26,7 +28,10 @@ def lists():
 def load(path):
     with open(f"{path}.pub", encoding="ascii") as f:
         kind = f.read().split("-")[1].split()[0]
-    return {"ed25519": paramiko.Ed25519Key, "rsa": paramiko.RSAKey, "sha2": paramiko.ECDSAKey}[kind](filename=path)
+    key = {"ed25519": paramiko.Ed25519Key, "rsa": paramiko.RSAKey, "sha2": paramiko.ECDSAKey}[kind](filename=path)
+    if os.path.exists(f"{path}-cert.pub"):
+        key.load_certificate(f"{path}-cert.pub")
+    return key
 
 
 class Session(paramiko.ServerInterface):

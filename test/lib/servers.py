@@ -113,10 +113,14 @@ def inetd(place, name, argv, publics):
     return Server(name, listener.getsockname()[1], log, publics)
 
 
-def python_server(place, name, host_keys=USER_KEYS):
-    """A server written with a Python library: peer_asyncssh.py or peer_paramiko.py beside this file."""
+def python_server(place, name, host_keys=USER_KEYS, authority=None):
+    """A server written with a Python library: peer_asyncssh.py or peer_paramiko.py beside this file. authority: a public key whose certificates
+    log in, too."""
     port, keys = free_port(), [place.key(kind, f"host-{kind}") for kind in host_keys]
-    log = f"{name}.log"
-    process = place.start([sys.executable, f"{HERE}/peer_{name}.py", "server", str(port), authorize(place), *keys], log)
+    log, authorized = f"{name}.log", authorize(place)
+    if authority:
+        with open(authorized, "a", encoding="ascii") as f:
+            f.write(f"cert-authority {authority}\n")
+    process = place.start([sys.executable, f"{HERE}/peer_{name}.py", "server", str(port), authorized, *keys], log)
     place.wait_port(port, process, log)
     return Server(name, port, log, [place.public(key) for key in keys], process)

@@ -309,6 +309,28 @@ static void what_cannot_be_good_is_not_made(void **state)
     }
 }
 
+/* "ssh-rsa-cert-v01@openssh.com" is older than RSA with SHA-2: a signature of any RSA name is good under it; under all others only their own. */
+static void only_the_oldest_name_of_certified_rsa_means_any_hash(void **state)
+{
+    static const char *const made_with[] = {"ssh-rsa", "rsa-sha2-256", "rsa-sha2-512"};
+    static const char *const said[] = {"ssh-rsa-cert-v01@openssh.com", "rsa-sha2-256-cert-v01@openssh.com", "rsa-sha2-512-cert-v01@openssh.com"};
+    const struct bytes names[] = {BYTES_LIT("one")};
+    const struct cert_plan plan = {.kind = CERT_USER, .valid_before = 6, .principals = names, .principals_n = 1};
+    const struct privkey *key = made("ssh-rsa", 0);
+    struct wr blob CLEANUP(wr_clear) = wr_heap(PUBKEY_BLOB_MAX);
+    struct pubkey *k CLEANUP(pubkey_drop) = NULL;
+    (void)state;
+    assert_int_equal(certify(&plan, privkey_public(key), authority(), alg_for(authority()), &blob), ERR_NONE);
+    assert_int_equal(pubkey_parse_any(wr_bytes(&blob), &k), ERR_NONE);
+    for (size_t i = 0; i < 9; i++) {
+        struct wr sig CLEANUP(wr_clear) = wr_heap(SIGNATURE_MAX);
+        assert_int_equal(privkey_sign(key, sig_alg_find(bytes_str(made_with[i / 3])), BYTES_LIT("text"), &sig), ERR_NONE);
+        enum verdict want = i % 3 == 0 || i / 3 == i % 3 ? VERDICT_GOOD : VERDICT_BAD;
+        assert_int_equal(pubkey_verify(k, sig_alg_find(bytes_str(said[i % 3])), BYTES_LIT("text"), wr_bytes(&sig)), want);
+        assert_int_equal(pubkey_verify(k, sig_alg_find(bytes_str(said[i % 3])), BYTES_LIT("texT"), wr_bytes(&sig)), VERDICT_BAD);
+    }
+}
+
 static void algorithm_lists_are_consistent(void **state)
 {
     (void)state;
@@ -343,6 +365,7 @@ int main(void)
         cmocka_unit_test(another_ca_s_signature_is_refused),
         cmocka_unit_test(every_type_certifies_every_type),
         cmocka_unit_test(what_cannot_be_good_is_not_made),
+        cmocka_unit_test(only_the_oldest_name_of_certified_rsa_means_any_hash),
         cmocka_unit_test(algorithm_lists_are_consistent),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
