@@ -237,6 +237,38 @@ enum err text_to_u64(struct bytes t, uint64_t max, uint64_t *out)
     return ERR_NONE;
 }
 
+static bool unit_s(uint8_t c, uint64_t *out)
+{
+    static const struct {
+        char letter;
+        uint64_t s;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}};
+    for (size_t i = 0; i < COUNT_OF(units); i++)
+        if (units[i].letter == ascii_lower((char)c)) {
+            *out = units[i].s;
+            return true;
+        }
+    return false;
+}
+
+enum err text_to_seconds(struct bytes t, uint64_t max, uint64_t *out)
+{
+    if (t.n == 0) return ERR_FORMAT;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < t.n;) {
+        size_t digits = 0;
+        while (i + digits < t.n && t.p[i + digits] >= '0' && t.p[i + digits] <= '9') digits++;
+        uint64_t v, unit = 1;
+        TRY(text_to_u64(bytes_of(t.p + i, digits), max, &v));
+        i += digits;
+        if (i < t.n && !unit_s(t.p[i++], &unit)) return ERR_FORMAT;
+        if (v > (max - sum) / unit) return ERR_RANGE;
+        sum += v * unit;
+    }
+    *out = sum;
+    return ERR_NONE;
+}
+
 bool text_printable(struct bytes t)
 {
     for (size_t i = 0; i < t.n; i++)

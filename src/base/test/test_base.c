@@ -142,6 +142,21 @@ static void peer_text_is_escaped(void **state)
     assert_true(bytes_is(wr_bytes(&w), "a\\b\\\\033"));
 }
 
+static void times_are_the_sum_of_their_parts(void **state)
+{
+    (void)state;
+    uint64_t s = 0;
+    static const struct { const char *text; uint64_t s; } good[] = {
+        {"0", 0}, {"90", 90}, {"1h30m", 5400}, {"2W", 1209600}, {"1d1", 86401}, {"1m1m", 120}, {"100s", 100}, {"1209600", 1209600}};
+    for (size_t i = 0; i < COUNT_OF(good); i++) {
+        assert_int_equal(text_to_seconds(bytes_str(good[i].text), 1209600, &s), ERR_NONE);
+        assert_int_equal(s, good[i].s);
+    }
+    static const char *const bad[] = {"", "h", "1x", "-1", "1h ", "1.5h", "m1"}, *const large[] = {"1209601", "2w1s", "3w", "99999999999999999999"};
+    for (size_t i = 0; i < COUNT_OF(bad); i++) assert_int_equal(text_to_seconds(bytes_str(bad[i]), 1209600, &s), ERR_FORMAT);
+    for (size_t i = 0; i < COUNT_OF(large); i++) assert_int_equal(text_to_seconds(bytes_str(large[i]), 1209600, &s), ERR_RANGE);
+}
+
 static void verdicts_have_one_yes(void **state)
 {
     (void)state;
@@ -170,6 +185,7 @@ int main(void)
         cmocka_unit_test(rd_reads_what_wr_wrote), cmocka_unit_test(rd_errors_stick), cmocka_unit_test(wr_keeps_to_its_room),
         cmocka_unit_test(base64_round_trips_and_refuses), cmocka_unit_test(patterns_match_in_linear_time),
         cmocka_unit_test(addresses_match_blocks), cmocka_unit_test(peer_text_is_escaped), cmocka_unit_test(verdicts_have_one_yes),
+        cmocka_unit_test(times_are_the_sum_of_their_parts),
         cmocka_unit_test(numbers_are_bounded),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -17,41 +17,10 @@ void time_show(struct wr *w, uint64_t at_s)
     wr_text(w, known ? text : "UNKNOWN-TIME");
 }
 
-static bool unit_seconds(char letter, uint64_t *out)
-{
-    static const struct {
-        char letter;
-        uint64_t seconds;
-    } rows[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}};
-    for (size_t i = 0; i < COUNT_OF(rows); i++)
-        if (ascii_lower(letter) == rows[i].letter) {
-            *out = rows[i].seconds;
-            return true;
-        }
-    return false;
-}
-
-/* "1h30m", "52w", "90": the sum of its parts (sshd_config(5), TIME FORMATS). */
-static bool interval_parse(const char *text, uint64_t *out)
-{
-    uint64_t sum = 0;
-    const char *p = text;
-    while (*p) {
-        uint64_t n, unit = 1;
-        size_t digits = strspn(p, "0123456789");
-        if (text_to_u64(bytes_of(p, digits), INTERVAL_MAX, &n) != ERR_NONE) return false;
-        p += digits;
-        if (*p && !unit_seconds(*p++, &unit)) return false;
-        if (n > INTERVAL_MAX / unit || (sum += n * unit) > INTERVAL_MAX) return false;
-    }
-    *out = sum;
-    return p != text;
-}
-
 static uint64_t relative(const char *text, uint64_t now_s)
 {
     uint64_t n;
-    if (!interval_parse(text + 1, &n)) fatal("Invalid relative certificate time %s", text);
+    if (text_to_seconds(bytes_str(text + 1), INTERVAL_MAX, &n) != ERR_NONE) fatal("Invalid relative certificate time %s", text);
     if (text[0] == '+') return now_s + n;
     if (n > now_s) fatal("Certificate time %s cannot be represented", text);
     return now_s - n;
@@ -104,7 +73,7 @@ void certify_validity(const char *text, uint64_t now_s, struct certify *out)
     if (!text) return;
     const char *colon = strchr(text, ':');
     if (text[0] == '+' && !colon) {
-        if (!interval_parse(text + 1, &n)) fatal("Invalid relative certificate life %s", text);
+        if (text_to_seconds(bytes_str(text + 1), INTERVAL_MAX, &n) != ERR_NONE) fatal("Invalid relative certificate life %s", text);
         out->valid_before = now_s + n;
         out->valid_after = (now_s - 59) / 60 * 60; /* a minute back: not every host's clock is right */
         return;

@@ -40,6 +40,10 @@ MUST_USE enum err address_list_match(const char *address, struct bytes list, enu
 /* Decimal number without sign, at most max; nothing but digits. ERR_FORMAT, ERR_RANGE. */
 MUST_USE enum err text_to_u64(struct bytes text, uint64_t max, uint64_t *out);
 
+/* A time with its units, "90", "1h30m", "2w": the sum of its parts in seconds, at most max (sshd_config(5), TIME FORMATS).
+ * ERR_FORMAT, ERR_RANGE. */
+MUST_USE enum err text_to_seconds(struct bytes text, uint64_t max, uint64_t *out);
+
 /* Is every byte printable ASCII (0x20..0x7e)? */
 bool text_printable(struct bytes text);
 
