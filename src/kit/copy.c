@@ -9,26 +9,18 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "base/text.h"
 #include "copier.h"
+#include "os/say.h"
 
 /* ---- small ones ---- */
 
 void copy_say(struct copy *c, const char *fmt, ...)
 {
-    char line[3 * SFTP_PATH_MAX];
     va_list ap;
-    va_start(ap, fmt);
-    int n = vsnprintf(line, sizeof line, fmt, ap);
-    va_end(ap);
-    if (n < 0) return;
-    struct wr w = wr_heap(sizeof line * 4 + 256);
-    if (c->s.prefix) wr_text(&w, c->s.prefix);
-    escape_write(&w, bytes_str(line), "");
-    wr_text(&w, "\r\n");
     meter_clear(&c->meter);
-    if (wr_done(&w) == ERR_NONE) (void)!write(2, w.p, w.n);
-    wr_clear(&w);
+    va_start(ap, fmt);
+    say_line(stderr, c->s.prefix ? c->s.prefix : "", "", "\r\n", fmt, ap);
+    va_end(ap);
 }
 
 void node_push(struct node_list *l, struct node *n)

@@ -12,8 +12,6 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "base/text.h"
-
 #define ASKPASS_DEFAULT "/usr/bin/ssh-askpass"
 
 /* ---- who is to ask ---- */
@@ -278,11 +276,4 @@ bool prompt_confirm(const char *text)
     if ((program ? ask_program(&p, &answer) : ask_terminal(&p, &answer)) != ERR_NONE) return false;
     if (program && answer.n == 0) return true;
     return answer.n == 3 && strncasecmp((const char *)answer.p, "yes", 3) == 0;
-}
-
-void text_print(struct bytes text)
-{
-    struct wr w CLEANUP(wr_clear) = wr_heap(1 << 22);
-    escape_write(&w, text, "\\");
-    if (wr_done(&w) == ERR_NONE && w.n) fwrite(w.p, 1, w.n, stdout);
 }

@@ -11,27 +11,23 @@
 
 #include "base/text.h"
 #include "os/process.h"
+#include "os/say.h"
 #include "scp.h"
 
 struct options opt = {.progress = true};
 
-static void line_write(const char *program, const char *fmt, va_list ap)
+static void line_write(const char *fmt, va_list ap)
 {
-    char line[12288], name[1024];
-    vsnprintf(line, sizeof line, fmt, ap);
-    struct wr w = wr_heap(65536);
-    if (program) wr_text(&w, escape_str(bytes_str(program), name, sizeof name)), wr_text(&w, ": ");
-    escape_write(&w, bytes_str(line), "");
-    wr_text(&w, "\r\n");
-    if (wr_done(&w) == ERR_NONE) (void)!write(2, w.p, w.n);
-    wr_clear(&w);
+    char name[1024], before[sizeof name + 2];
+    snprintf(before, sizeof before, "%s: ", escape_str(bytes_str(opt.name), name, sizeof name));
+    say_line(stderr, before, "", "\r\n", fmt, ap);
 }
 
 void scp_error(const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    line_write(opt.name, fmt, ap);
+    line_write(fmt, ap);
     va_end(ap);
     if (!opt.status) opt.status = 1;
 }
@@ -40,7 +36,7 @@ void scp_say(const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    line_write(NULL, fmt, ap);
+    say_line(stderr, "", "", "\r\n", fmt, ap);
     va_end(ap);
     if (!opt.status) opt.status = 1;
 }
@@ -49,7 +45,7 @@ NORETURN void scp_fatal(const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    line_write(opt.name, fmt, ap);
+    line_write(fmt, ap);
     va_end(ap);
     exit(255);
 }

@@ -6,6 +6,7 @@
 #include "kit/agent_client.h"
 #include "key/cert.h"
 #include "os/prompt.h"
+#include "os/say.h"
 
 #define REQUEST_MAX (2 * AGENT_MESSAGE_MAX)
 

@@ -18,24 +18,11 @@ const char *shown(struct bytes text)
     return room;
 }
 
-static void line(const char *end, const char *fmt, va_list ap)
-{
-    char text[8192];
-    int saved = errno;
-    struct wr w CLEANUP(wr_clear) = wr_heap(1 << 16);
-    int n = vsnprintf(text, sizeof text, fmt, ap);
-    if (n < 0) return;
-    escape_write(&w, bytes_of(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1), "\\");
-    fflush(stdout);
-    fprintf(stderr, "%.*s%s", (int)w.n, w.n ? (const char *)w.p : "", end);
-    errno = saved;
-}
-
 void say(const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    line("\n", fmt, ap);
+    say_line(stderr, "", "\\", "\n", fmt, ap);
     va_end(ap);
 }
 
@@ -43,7 +30,7 @@ void complain(const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    line("\r\n", fmt, ap);
+    say_line(stderr, "", "\\", "\r\n", fmt, ap);
     va_end(ap);
 }
 
@@ -51,9 +38,10 @@ void debug(unsigned level, const char *fmt, ...)
 {
     va_list ap;
     if (o.verbose < level) return;
-    fprintf(stderr, "debug%u: ", level);
+    char before[32];
+    snprintf(before, sizeof before, "debug%u: ", level);
     va_start(ap, fmt);
-    line("\r\n", fmt, ap);
+    say_line(stderr, before, "\\", "\r\n", fmt, ap);
     va_end(ap);
 }
 
@@ -61,7 +49,7 @@ NORETURN void fatal(const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    line("\r\n", fmt, ap);
+    say_line(stderr, "", "\\", "\r\n", fmt, ap);
     va_end(ap);
     exit(255);
 }

@@ -8,6 +8,7 @@
 #include "key/key.h"
 #include "os/atomic_file.h"
 #include "os/prompt.h"
+#include "os/say.h"
 
 #define OPTION_EXTRA_MAX 256
 

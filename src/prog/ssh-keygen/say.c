@@ -5,36 +5,21 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/text.h"
 #include "keygen.h"
-
-static void say_v(const char *fmt, va_list ap)
-{
-    char line[8192], safe[16384];
-    int n = vsnprintf(line, sizeof line, fmt, ap);
-    if (n < 0) return;
-    size_t len = (size_t)n < sizeof line ? (size_t)n : sizeof line - 1;
-    struct wr w = wr_span((struct span){(uint8_t *)safe, sizeof safe - 3});
-    escape_write(&w, bytes_of(line, len), "\\");
-    fflush(stdout);
-    fprintf(stderr, "%.*s\r\n", (int)w.n, safe);
-}
 
 void say(const char *fmt, ...)
 {
-    int saved = errno;
     va_list ap;
     va_start(ap, fmt);
-    say_v(fmt, ap);
+    say_line(stderr, "", "\\", "\r\n", fmt, ap);
     va_end(ap);
-    errno = saved;
 }
 
 NORETURN void fatal(const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    say_v(fmt, ap);
+    say_line(stderr, "", "\\", "\r\n", fmt, ap);
     va_end(ap);
     exit(255);
 }

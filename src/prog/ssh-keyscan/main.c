@@ -13,24 +13,17 @@
 #include "crypto/sign.h"
 #include "keyscan.h"
 #include "os/process.h"
+#include "os/say.h"
 
 #define FILES_MAX 64
 
 struct settings settings = {.family = AF_UNSPEC, .port = 22, .timeout_s = 5};
 
-static void line(const char *before, const char *fmt, va_list ap)
-{
-    char text[4096], safe[8192];
-    int n = vsnprintf(text, sizeof text, fmt, ap);
-    size_t len = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
-    fprintf(stderr, "%s%s\r\n", before, escape_str(bytes_of(text, len), safe, sizeof safe));
-}
-
 void say(const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    line("", fmt, ap);
+    say_line(stderr, "", "", "\r\n", fmt, ap);
     va_end(ap);
 }
 
@@ -39,16 +32,15 @@ void debug(const char *fmt, ...)
     va_list ap;
     if (settings.verbose == 0) return;
     va_start(ap, fmt);
-    line("debug1: ", fmt, ap);
+    say_line(stderr, "debug1: ", "", "\r\n", fmt, ap);
     va_end(ap);
 }
 
 void fatal(const char *fmt, ...)
 {
     va_list ap;
-    fflush(stdout);
     va_start(ap, fmt);
-    line("", fmt, ap);
+    say_line(stderr, "", "", "\r\n", fmt, ap);
     va_end(ap);
     exit(255);
 }

@@ -42,8 +42,4 @@ bool prompt_confirm(const char *text);
 pid_t notice_start(const char *text);
 void notice_stop(pid_t *who);           /* 0 again afterwards */
 
-/* To stdout, for a person: bytes that could steer a terminal are escaped. A backslash stays as it is, since names and comments that have
- * one must come out as they were. Nothing where it is longer than 4 MiB. */
-void text_print(struct bytes text);
-
 #endif

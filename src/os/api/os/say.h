@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: ISC */
+/* Words for a person at a terminal: what could steer it is escaped, whoever the text came from (base/text.h). */
+#ifndef OS_SAY_H
+#define OS_SAY_H
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/bytes.h"
+
+/* A whole line at once: `before` and `end` as they are, between them the text, escaped but for what stands in `keep`. What waits in stdout
+ * comes first. errno stays. */
+void say_line(FILE *f, const char *before, const char *keep, const char *end, const char *fmt, va_list ap) __attribute__((format(printf, 5, 0)));
+
+/* Text to stdout. A backslash stays as it is, since names and comments that have one must come out as they were. Nothing where it is longer
+ * than 4 MiB. */
+void text_print(struct bytes text);
+
+#endif
