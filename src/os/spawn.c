@@ -15,6 +15,14 @@
 #define CHILD_STACK 65536
 #define KEEP_MAX 64      /* 32 host keys and certificates beside a program's lines */
 
+#ifdef NACRE_ASAN
+/* Frames that were never left (the child execs) stay marked in the sanitizer's book when their memory is gone: for whoever gets it next. */
+void __asan_unpoison_memory_region(const volatile void *p, size_t n);
+#define FRAMES_FORGET(p, n) __asan_unpoison_memory_region(p, n)
+#else
+#define FRAMES_FORGET(p, n) ((void)0)
+#endif
+
 struct call {
     int (*fn)(void *arg);
     void *arg;
@@ -39,6 +47,7 @@ enum err spawn_call(int (*fn)(void *arg), void *arg, pid_t *out)
     pid_t pid = clone(call_run, stack + CHILD_STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, &call);
     int saved = errno;
     sigprocmask(SIG_SETMASK, &old, NULL);
+    FRAMES_FORGET(stack, CHILD_STACK);
     munmap(stack, CHILD_STACK);
     if (pid < 0) {
         errno = saved;

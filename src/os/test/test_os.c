@@ -82,6 +82,40 @@ static void spawn_call_runs_in_our_memory_and_gives_its_status(void **state)
     assert_ptr_equal(signal(SIGUSR1, SIG_DFL), SIG_IGN);    /* the child's handlers were its own */
 }
 
+/* Children that end within frames of different shapes, one after the other on the same memory: in a sanitizer's build nothing of the first
+ * may be held against the second. */
+static __attribute__((noinline)) int ends_shallow(volatile char *out)
+{
+    volatile char small[8] = {1}, other[24] = {2};
+    *out = (char)(small[0] + other[0]);
+    _exit(*out);
+}
+static int child_shallow(void *arg)
+{
+    volatile char c[3] = {0};
+    (void)arg;
+    return ends_shallow(c);
+}
+static int child_deep(void *arg)
+{
+    volatile char large[4096];
+    (void)arg;
+    for (size_t i = 0; i < sizeof large; i++) large[i] = 3;
+    return large[17];
+}
+
+static void one_child_leaves_no_frames_to_the_next(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        int status = 0;
+        pid_t pid;
+        assert_int_equal(spawn_call(i % 2 ? child_deep : child_shallow, NULL, &pid), ERR_NONE);
+        assert_int_equal(child_wait(pid, &status), ERR_NONE);
+        assert_int_equal(status, 3 << 8);
+    }
+}
+
 static void a_spawned_program_has_only_the_descriptors_it_was_given(void **state)
 {
     (void)state;
@@ -183,6 +217,7 @@ int main(void)
         cmocka_unit_test(messages_keep_their_edges_and_descriptors),
         cmocka_unit_test(a_datagram_too_long_or_with_too_many_descriptors_is_an_error_and_leaks_none),
         cmocka_unit_test(spawn_call_runs_in_our_memory_and_gives_its_status),
+        cmocka_unit_test(one_child_leaves_no_frames_to_the_next),
         cmocka_unit_test(a_spawned_program_has_only_the_descriptors_it_was_given),
         cmocka_unit_test(a_program_that_cannot_run_is_an_error_here), cmocka_unit_test(descriptors_may_swap_places),
         cmocka_unit_test(addresses_have_their_text),
