@@ -13,13 +13,15 @@
 #include "os/atomic_file.h"
 
 /* What was found lives as long as the program. */
-static void key_take(struct agent_hop_spec *h, const struct pubkey *key, bool ca)
+static void key_take(struct agent_hop_spec *h, struct bytes blob, bool ca)
 {
     for (size_t i = 0; i < h->keys_n; i++)
-        if (h->keys[i].ca == ca && bytes_equal(h->keys[i].blob, pubkey_blob(key))) return;
+        if (h->keys[i].ca == ca && bytes_equal(h->keys[i].blob, blob)) return;
     struct agent_hop_key *more = realloc((void *)(uintptr_t)h->keys, (h->keys_n + 1) * sizeof *more);
-    if (!more) fatal("out of memory");
-    more[h->keys_n++] = (struct agent_hop_key){pubkey_blob(key), ca};
+    uint8_t *copy = malloc(blob.n);
+    if (!more || !copy) fatal("out of memory");
+    memcpy(copy, blob.p, blob.n);
+    more[h->keys_n++] = (struct agent_hop_key){bytes_of(copy, blob.n), ca};
     h->keys = more;
 }
 
@@ -31,12 +33,10 @@ static void file_search(const char *path, struct agent_hop_spec *h)
     if (file_read(path, CONF_FILE_MAX, false, &text, NULL) != ERR_NONE) return;
     struct line_walk walk = {.rest = secret_bytes(&text)};
     while (known_next(&walk, &q, &hit)) {
-        struct pubkey *key;
+        struct pubkey *key CLEANUP(pubkey_drop) = NULL;
         if (hit.err != ERR_NONE || !hit.host || hit.line.marker == KNOWN_REVOKED) continue;
         if (known_line_key(&hit.line, &key) != ERR_NONE) continue;
-        size_t n = h->keys_n;
-        key_take(h, key, hit.line.marker == KNOWN_CA);
-        if (h->keys_n == n) pubkey_free(key);
+        key_take(h, pubkey_blob(key), hit.line.marker == KNOWN_CA);
     }
 }
 
