@@ -40,6 +40,15 @@ static bool fd_closed(int fd)
     return fcntl(fd, F_GETFD) < 0 && errno == EBADF;
 }
 
+/* What comes out of `source` at the first end goes into `sink` at the second. */
+static void attach(struct end e[2], uint32_t channel, int source, int sink)
+{
+    const struct pump_ends from = {.sink = -1, .sink_err = -1, .source = source, .source_err = -1};
+    const struct pump_ends to = {.sink = sink, .sink_err = -1, .source = -1, .source_err = -1};
+    assert_int_equal(pump_attach(e[0].p, channel, &from), ERR_NONE);
+    assert_int_equal(pump_attach(e[1].p, channel, &to), ERR_NONE);
+}
+
 static void source_end_becomes_eof_and_peer_eof_closes_the_sink(void **state)
 {
     (void)state;
@@ -47,10 +56,7 @@ static void source_end_becomes_eof_and_peer_eof_closes_the_sink(void **state)
     int src[2], dst[2];
     pair_open(e, WINDOW, 1, PUMP_FD_SOCKET);
     pipe_open(src), pipe_open(dst);
-    const struct pump_ends from = {.sink = -1, .sink_err = -1, .source = src[0], .source_err = -1};
-    const struct pump_ends to = {.sink = dst[1], .sink_err = -1, .source = -1, .source_err = -1};
-    assert_int_equal(pump_attach(e[0].p, 0, &from), ERR_NONE);
-    assert_int_equal(pump_attach(e[1].p, 0, &to), ERR_NONE);
+    attach(e, 0, src[0], dst[1]);
     assert_int_equal(write(src[1], "last words", 10), 10);
     close(src[1]);
     turn_both(e, 3);
@@ -125,10 +131,7 @@ static void a_finished_source_ends_when_it_is_empty(void **state)
     pair_open(e, WINDOW, 1, PUMP_FD_SOCKET);
     pipe_open(src), pipe_open(dst);
     (void)fcntl(src[1], F_SETPIPE_SZ, 1 << 20), (void)fcntl(dst[1], F_SETPIPE_SZ, 1 << 20);
-    const struct pump_ends from = {.sink = -1, .sink_err = -1, .source = src[0], .source_err = -1};
-    const struct pump_ends to = {.sink = dst[1], .sink_err = -1, .source = -1, .source_err = -1};
-    assert_int_equal(pump_attach(e[0].p, 0, &from), ERR_NONE);
-    assert_int_equal(pump_attach(e[1].p, 0, &to), ERR_NONE);
+    attach(e, 0, src[0], dst[1]);
     turn_both(e, 3);
     assert_int_equal(write(src[1], big, sizeof big), sizeof big);
     assert_false(pump_sources_ended(e[0].p, 0));
@@ -184,10 +187,7 @@ static void broken_sink_sends_eow_and_swallows_the_rest(void **state)
     int src[2], dst[2];
     pair_open(e, 65536, 1, PUMP_FD_SOCKET);
     pipe_open(src), pipe_open(dst);
-    const struct pump_ends from = {.sink = -1, .sink_err = -1, .source = src[0], .source_err = -1};
-    const struct pump_ends to = {.sink = dst[1], .sink_err = -1, .source = -1, .source_err = -1};
-    assert_int_equal(pump_attach(e[0].p, 0, &from), ERR_NONE);
-    assert_int_equal(pump_attach(e[1].p, 0, &to), ERR_NONE);
+    attach(e, 0, src[0], dst[1]);
     fake_mute_eow(e[1].c);      /* a peer that goes on all the same */
     close(dst[0]);
     uint8_t block[4096] = {0};
@@ -211,10 +211,7 @@ static void sink_without_room_fails_the_connection(void **state)
     int src[2], full = open("/dev/full", O_WRONLY);
     pair_open(e, WINDOW, 1, PUMP_FD_SOCKET);
     pipe_open(src);
-    const struct pump_ends from = {.sink = -1, .sink_err = -1, .source = src[0], .source_err = -1};
-    const struct pump_ends to = {.sink = full, .sink_err = -1, .source = -1, .source_err = -1};
-    assert_int_equal(pump_attach(e[0].p, 0, &from), ERR_NONE);
-    assert_int_equal(pump_attach(e[1].p, 0, &to), ERR_NONE);
+    attach(e, 0, src[0], full);
     assert_int_equal(write(src[1], "data", 4), 4);
     turn(&e[0], 2);
     assert_int_equal(pump_next(e[1].p, NULL, &r), ERR_SYSTEM);
@@ -231,10 +228,7 @@ static void peers_eow_closes_the_source(void **state)
     int src[2], dst[2];
     pair_open(e, 65536, 1, PUMP_FD_SOCKET);
     pipe_open(src), pipe_open(dst);
-    const struct pump_ends from = {.sink = -1, .sink_err = -1, .source = src[0], .source_err = -1};
-    const struct pump_ends to = {.sink = dst[1], .sink_err = -1, .source = -1, .source_err = -1};
-    assert_int_equal(pump_attach(e[0].p, 0, &from), ERR_NONE);
-    assert_int_equal(pump_attach(e[1].p, 0, &to), ERR_NONE);
+    attach(e, 0, src[0], dst[1]);
     close(dst[0]);
     assert_int_equal(write(src[1], "y", 1), 1);
     turn_both(e, 3);
@@ -252,14 +246,8 @@ static void stalled_sink_keeps_no_more_than_the_window(void **state)
     int src[2], dst[2], src1[2], dst1[2];
     pair_open(e, 300000, 2, PUMP_FD_SOCKET);
     pipe_open(src), pipe_open(dst), pipe_open(src1), pipe_open(dst1);
-    const struct pump_ends from = {.sink = -1, .sink_err = -1, .source = src[0], .source_err = -1};
-    const struct pump_ends to = {.sink = dst[1], .sink_err = -1, .source = -1, .source_err = -1};
-    const struct pump_ends from1 = {.sink = -1, .sink_err = -1, .source = src1[0], .source_err = -1};
-    const struct pump_ends to1 = {.sink = dst1[1], .sink_err = -1, .source = -1, .source_err = -1};
-    assert_int_equal(pump_attach(e[0].p, 0, &from), ERR_NONE);
-    assert_int_equal(pump_attach(e[1].p, 0, &to), ERR_NONE);
-    assert_int_equal(pump_attach(e[0].p, 1, &from1), ERR_NONE);
-    assert_int_equal(pump_attach(e[1].p, 1, &to1), ERR_NONE);
+    attach(e, 0, src[0], dst[1]);
+    attach(e, 1, src1[0], dst1[1]);
     uint8_t block[4096] = {0};
     size_t sent = 0;
     for (int i = 0; i < 300; i++) {
@@ -295,10 +283,7 @@ static void closed_channel_still_writes_what_it_got(void **state)
     int src[2], dst[2];
     pair_open(e, WINDOW, 1, PUMP_FD_SOCKET);
     pipe_open(src), pipe_open(dst);
-    const struct pump_ends from = {.sink = -1, .sink_err = -1, .source = src[0], .source_err = -1};
-    const struct pump_ends to = {.sink = dst[1], .sink_err = -1, .source = -1, .source_err = -1};
-    assert_int_equal(pump_attach(e[0].p, 0, &from), ERR_NONE);
-    assert_int_equal(pump_attach(e[1].p, 0, &to), ERR_NONE);
+    attach(e, 0, src[0], dst[1]);
     uint8_t block[4096] = {0};
     size_t sent = 0, got = 0;
     for (int i = 0; i < 60; i++) {
@@ -344,10 +329,7 @@ static void filter_takes_bytes_out_and_wakes_the_program(void **state)
     unsigned seen = 0;
     pair_open(e, WINDOW, 1, PUMP_FD_SOCKET);
     pipe_open(src), pipe_open(dst);
-    const struct pump_ends from = {.sink = -1, .sink_err = -1, .source = src[0], .source_err = -1};
-    const struct pump_ends to = {.sink = dst[1], .sink_err = -1, .source = -1, .source_err = -1};
-    assert_int_equal(pump_attach(e[0].p, 0, &from), ERR_NONE);
-    assert_int_equal(pump_attach(e[1].p, 0, &to), ERR_NONE);
+    attach(e, 0, src[0], dst[1]);
     pump_set_filter(e[0].p, 0, drop_tilde, &seen);
     assert_int_equal(write(src[1], "a~b", 3), 3);
     struct pump_ready r;
