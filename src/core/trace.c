@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The ring that debug lines are made from: nothing is formatted here, nothing is lost silently. */
+#include <stdlib.h>
+
 #include "impl.h"
 #include "base/text.h"
 
@@ -27,4 +29,10 @@ bool conn_trace(struct conn *c, struct trace *out)
     c->trace_head = (c->trace_head + 1) % TRACE_RING;
     c->trace_n--;
     return true;
+}
+
+enum err conn_trace_start(struct conn *c)
+{
+    if (!c->trace) c->trace = calloc(TRACE_RING, sizeof *c->trace);
+    return c->trace ? ERR_NONE : ERR_NOMEM;
 }

@@ -53,8 +53,8 @@ class Session:
     def popen(self, *args, **kw):
         return subprocess.Popen(self.argv(*args), env=self.place.env, preexec_fn=die_with_parent, start_new_session=True, **kw)
 
-    def shell(self, *args):
-        t = Terminal(self.argv("-tt", *args, "127.0.0.1", "exec sh"), self.place.env | {"PS1": "P> "})
+    def shell(self, *args, program=None):
+        t = Terminal([program or self.base[0], *self.argv("-tt", *args, "127.0.0.1", "exec sh")[1:]], self.place.env | {"PS1": "P> "})
         t.type(b"stty -echo; PS1=; echo rea'dy'\n")
         t.wait_for(b"ready\r\n")
         return t
@@ -79,6 +79,22 @@ def slow_forward(tap, s):
         done = s.run("-R", f"127.0.0.1:{through}:127.0.0.1:{nobody}", "127.0.0.1", f'{sys.executable} -c "{script}"; exit 7', timeout=60)
         same((done.returncode, done.stdout), (7, b"b''\n"), "status, output")
         same(f"connect_to 127.0.0.1 port {nobody}: failed." in done.stderr.decode(), True, f"line: {done.stderr}")
+
+
+def verbosity(tap, s):
+    with tap.case("~v and ~V make it tell more and less, in OpenSSH's words"):
+        for program in s.base[0], programs.foreign("ssh"):
+            t = s.shell(program=program)
+            for key, level in (b"v", b"VERBOSE"), (b"v", b"DEBUG"), (b"v", b"DEBUG2"), (b"v", b"DEBUG3"), (b"v", b"DEBUG3"):
+                t.type(b"\r~" + key)
+                t.wait_for(b"~v [LogLevel %s]\r\n" % level)
+            t.type(b"\r~R")
+            t.wait_for(b"debug1: SSH2_MSG_NEWKEYS received\r\n")
+            for level in b"DEBUG2", b"DEBUG", b"VERBOSE", b"INFO", b"ERROR", b"FATAL", b"SILENT", b"SILENT":
+                t.type(b"\r~V")
+                t.wait_for(b"~V [LogLevel %s]\r\n" % level)
+            t.type(b"exit 9\n")
+            same(t.end()[0], 9, "status")
 
 
 def terminal(tap, s):
@@ -360,7 +376,7 @@ def main():
         program = programs.foreign("sshd") if room.foreign_terminals() else programs.ours("sshd")
         server = servers.sshd(place, program, ["AcceptEnv NACRE_*", "Compression delayed"])
         s = Session(place, server)
-        for part in slow_forward, terminal, suspension, pipes, options, processes:
+        for part in slow_forward, terminal, verbosity, suspension, pipes, options, processes:
             part(tap, s)
     tap.end()
 

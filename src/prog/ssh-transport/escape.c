@@ -5,7 +5,7 @@
 
 static const struct { uint8_t key; enum escape_act act; } keys[] = {
     {'.', ESCAPE_QUIT}, {CTRL('Z'), ESCAPE_SUSPEND}, {'?', ESCAPE_HELP}, {'B', ESCAPE_BREAK}, {'R', ESCAPE_REKEY},
-    {'#', ESCAPE_LIST}, {'v', ESCAPE_LESS}, {'V', ESCAPE_MORE}};
+    {'#', ESCAPE_LIST}, {'v', ESCAPE_MORE}, {'V', ESCAPE_LESS}};
 
 /* Keys of ssh(1) that are not built: said so rather than sent. */
 static const char unbuilt[] = "C&sI";

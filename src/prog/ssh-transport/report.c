@@ -21,6 +21,15 @@ void report_line(struct transport *t, unsigned level, const char *fmt, ...)
     (void)!cm_send(t->ctl, CM_LINE, &line, NULL, 0);    /* a lost UI is noticed elsewhere */
 }
 
+/* From then on the UI hears all there is, and shows of it what its level is for. */
+enum err report_verbosity(struct transport *t, bool more)
+{
+    struct cm_line line = {more ? CM_LINE_MORE : CM_LINE_LESS, {0}};
+    t->trace_level = 3;
+    TRY(conn_trace_start(t->conn));
+    return cm_send(t->ctl, CM_LINE, &line, NULL, 0);
+}
+
 /* Messages whose coming and going OpenSSH tells at debug1. */
 static bool told_at_1(uint32_t msg)
 {

@@ -329,9 +329,7 @@ static enum err escape_do(struct transport *t, enum escape_act act)
     case ESCAPE_REKEY: return conn_rekey(t->conn);
     case ESCAPE_MORE:
     case ESCAPE_LESS:
-        t->trace_level += act == ESCAPE_MORE ? t->trace_level < 3 : t->trace_level > 0 ? -1U : 0;
-        report_line(t, 0, "%c%c [LogLevel DEBUG%u]\r\n", mark, act == ESCAPE_MORE ? 'V' : 'v', t->trace_level);
-        break;
+        return report_verbosity(t, act == ESCAPE_MORE);
     case ESCAPE_UNKNOWN: report_line(t, 0, "%c%c: not supported\r\n", mark, t->escape.unknown); break;
     case ESCAPE_NONE: break;
     }

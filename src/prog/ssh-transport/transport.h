@@ -131,6 +131,7 @@ void obscure_typed(struct transport *t, size_t n);
 MUST_USE enum err obscure_tick(struct transport *t, uint64_t now_us);
 
 /* report.c */
+MUST_USE enum err report_verbosity(struct transport *t, bool more);     /* ~v, ~V */
 void report_line(struct transport *t, unsigned level, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void report_trace(struct transport *t);
 MUST_USE enum err report_kex(struct transport *t);

@@ -56,6 +56,10 @@ static bool handled(const struct cm_message *m)
 {
     switch (m->type) {
     case CM_LINE:
+        if (m->u.line.level == CM_LINE_MORE || m->u.line.level == CM_LINE_LESS) {
+            say_change(m->u.line.level == CM_LINE_MORE);
+            return true;
+        }
         if (m->u.line.level == 0) {
             char text[8192];
             struct wr w = wr_span((struct span){(uint8_t *)text, sizeof text - 1});

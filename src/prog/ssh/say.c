@@ -18,6 +18,15 @@ void say_level(int level)
     level_max = level;
 }
 
+void say_change(bool more)
+{
+    static const char *const names[] = {"SILENT", "FATAL", "ERROR", "INFO", "VERBOSE", "DEBUG", "DEBUG2", "DEBUG3"};
+    char text[64];
+    level_max += more ? level_max < CONF_LOG_DEBUG3 : -(level_max > CONF_LOG_QUIET);
+    snprintf(text, sizeof text, "%c%c [LogLevel %s]\r\n", ui.conf->escape_char, more ? 'v' : 'V', names[level_max]);
+    say_raw(text);
+}
+
 void say_file(const char *path)
 {
     int to = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);

@@ -84,6 +84,7 @@ NORETURN void fatal(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* Text as it is, to stderr even where -E sends the lines elsewhere: banners, answers to escapes. */
 void say_raw(const char *text);
 void say_level(int level);
+void say_change(bool more);     /* by one, as somebody typed at the terminal (~v, ~V), and tell it */
 void say_file(const char *path);
 /* Escaped peer text, in one of a few rotating static buffers. */
 const char *show(struct bytes text);

@@ -338,6 +338,8 @@ struct trace {
     char text[96];              /* already escaped; GEX_REQUEST: "min<want<max" as sent */
 };
 bool conn_trace(struct conn *c, struct trace *out);
+/* Keep the ring from now on, where setup.trace did not ask for it. ERR_NOMEM. */
+MUST_USE enum err conn_trace_start(struct conn *c);
 
 /* The name of an SSH message number ("KEXINIT"), for logs and traces; "?" where it has none. */
 const char *message_name(uint8_t number);

@@ -93,7 +93,8 @@ struct cm_prove { uint32_t wait; struct bytes keys; };
 
 struct cm_ready { uint32_t jail; };             /* what the jail has: bits of enum cm_jail */
 enum cm_jail { CM_JAIL_SECCOMP = 1, CM_JAIL_NNP = 2, CM_JAIL_NAMESPACES = 4, CM_JAIL_LANDLOCK = 8 };
-struct cm_line { uint32_t level; struct bytes text; };  /* level: 0 always, 1-3 debug */
+struct cm_line { uint32_t level; struct bytes text; };  /* level: 0 always, 1-3 debug; or what was typed, without text: */
+enum cm_line_typed { CM_LINE_MORE = 4, CM_LINE_LESS = 5 };  /* ~v and ~V */
 struct cm_kex {
     uint32_t first, strict, post_quantum, peer_is_openssh;
     struct bytes ident_local, ident_peer, kex, hostkey_alg, cipher_in, mac_in, compress_in, cipher_out, mac_out, compress_out;
