@@ -225,14 +225,14 @@ def check_start(tap, place):
         loose = place.write("loose", place.read("host-ed25519"), 0o644)
         done = place.run([sshd, "-t", "-f", config(place, free_port(), f"HostKey {loose}")])
         same((done.returncode, b"bad permissions" in done.stderr), (1, True), f"status, stderr {done.stderr}")
-    with tap.case("a host key on an authenticator is not taken, the others are"):
+    with tap.case("a host key on an authenticator is taken, whether that is there or not"):
         done = place.run([sshd, "-t", "-f", config(place, free_port(), f"HostKey {authenticator_key(place)}", f"HostKey {host}")])
-        same((done.returncode, b"it is on an authenticator" in done.stderr), (0, True), f"status, stderr {done.stderr}")
+        same((done.returncode, done.stderr), (0, b""), "status, stderr")
     with tap.case("host keys that cannot be used do not change the numbers of those behind them"):
         other = place.key("ecdsa256", "host-ecdsa256")
         for what, lines in {"a file that cannot be read": ["HostKey /nonexistent/key"],
                             "one without an algorithm": [f"HostKey {other}", "HostKeyAlgorithms ssh-ed25519"],
-                            "one on an authenticator": [f"HostKey {authenticator_key(place)}"]}.items():
+                            "one on an authenticator that is not there": [f"HostKey {authenticator_key(place)}"]}.items():
             server = servers.sshd(place, sshd, lines, log="numbers.log")
             done = clients.ssh(place, programs.foreign("ssh"), server, "echo in")
             same((done.returncode, done.stdout), (0, b"in\n"), f"{what}: {done.stderr}")
