@@ -22,6 +22,21 @@ LIBC = ctypes.CDLL(None)
 KEY_BITS = {"rsa": ["-b", "3072"], "ecdsa256": ["-b", "256"], "ecdsa384": ["-b", "384"], "ecdsa521": ["-b", "521"]}
 
 
+RESERVED = []       # sockets whose names keep other tests from the ports that we were given, as long as this one runs
+
+
+def reserve(port):
+    """Whether no other test has it: a server that finds its port taken ends, and then we would speak to another test's."""
+    mark = socket.socket(socket.AF_UNIX)
+    try:
+        mark.bind(f"\0nacre-test-port-{port}")
+    except OSError:
+        mark.close()
+        return False
+    RESERVED.append(mark)
+    return True
+
+
 def free_port():
     """A port for a server that binds it by itself, a moment later: none of those that the kernel gives to connections meanwhile."""
     with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as f:
@@ -33,7 +48,9 @@ def free_port():
                 s.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return s.getsockname()[1]
+            port = s.getsockname()[1]
+            if reserve(port):
+                return port
 
 
 def die_with_parent():
