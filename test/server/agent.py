@@ -21,8 +21,8 @@ from place import Place  # noqa: E402
 from tap import Tap, same, wait_for  # noqa: E402
 
 
-def start(place, *options):
-    return servers.own(place, *options, level="DEBUG1")
+def start(place, *options, **how):
+    return servers.own(place, *options, level="DEBUG1", **how)
 
 
 class Agent:
@@ -152,14 +152,13 @@ def names(tap, place, agent):
     """RFC 9987's names between our own ends, OpenSSH's old ones with OpenSSH, whichever end is whose; where a Match block may change what is
     allowed, the names are announced once the user is known."""
     old, new = ({"auth-agent-req@openssh.com"}, {"auth-agent@openssh.com"}), ({"agent-req"}, {"agent-connect"})
-    match = lambda name, *lines: "Include " + place.write(f"match-{name}", "\n".join([f"Match User {place.user}", *lines]) + "\n")   # noqa: E731
     with tap.case("our ssh at our sshd: RFC 9987's names"):
-        server = start(place, "ours-ours")
+        server = start(place)
         done = ours(place, server, "ssh-add -l", "-A")
         same((done.stdout, named(place, server, done.stderr)), (agent.listing, new), "keys, names")
         place.stop(server.process)
     with tap.case("OpenSSH's ssh at our sshd: its own names"):
-        server = start(place, "debian-ours")
+        server = start(place)
         same(debian(place, server, "ssh-add -l", "-A").stdout, agent.listing, "keys")
         same(named(place, server, b"")[0], old[0], "name of the request")
         place.stop(server.process)
@@ -172,13 +171,12 @@ def names(tap, place, agent):
                                        ("disabled for this user", [], "DisableForwarding yes", False),
                                        ("allowed to this user only", ["AllowAgentForwarding no"], "AllowAgentForwarding yes", True)):
         with tap.case(f"Match: {name}"):
-            server = start(place, "match", match("agent", mine), *default)
+            server = start(place, *default, match=[f"Match User {place.user}", mine])
             done = ours(place, server, "echo ${SSH_AUTH_SOCK-none}; ssh-add -l", "-A")
             same((done.stdout == b"none\n", agent.listing in done.stdout), (not there, there), f"agent; {done.stdout}")
             same(named(place, server, done.stderr), new if there else (old[0], set()), "names")
             same(debian(place, server, "ssh-add -l >/dev/null && echo in", "-A").stdout, b"in\n" if there else b"", "OpenSSH's client")
             place.stop(server.process)
-            os.unlink(place.path(server.log))
 
 
 def hostile_home(tap, place):
