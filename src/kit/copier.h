@@ -79,6 +79,8 @@ struct file {
     uint64_t begun_us;
     unsigned reads, writes, rewinds;    /* under way */
     struct link_fault fault;
+    int lane;                           /* slot + 1 of the lane; 0: not that way */
+    bool lane_told, laned;              /* its READs are told of; some were */
 };
 
 /* What a reply is for. */
@@ -168,6 +170,8 @@ void data_begin(struct copy *c, struct file *f);
 void data_settle(struct copy *c, struct file *f);
 void data_fill(struct copy *c, bool *moved);
 void data_read_reply(struct copy *c, struct file *f, const struct ask *a, const struct sftp_result *r);
+/* What stands in the stream where DATA went into its file by itself. */
+void data_placed_reply(struct copy *c, struct file *f, const struct ask *a, const struct sftp_answer *answer);
 void data_write_reply(struct copy *c, struct file *f, const struct ask *a, const struct sftp_result *r);
 /* Move what the current DATA reply has. */
 MUST_USE enum err data_move(struct copy *c, bool *moved);

@@ -134,7 +134,10 @@ static void reply_dispatch(struct copy *c, const struct sftp_answer *answer)
     case ASK_FOLDER: folder_reply(c, a->owner, &answer->result); break;
     case ASK_LIST: folder_list_reply(c, a->owner, &answer->result); break;
     case ASK_FILE: file_reply(c, a->owner, &answer->result); break;
-    case ASK_READ: data_read_reply(c, a->owner, a, &answer->result); break;
+    case ASK_READ:
+        if (answer->placed) data_placed_reply(c, a->owner, a, answer);
+        else data_read_reply(c, a->owner, a, &answer->result);
+        break;
     case ASK_WRITE: data_write_reply(c, a->owner, a, &answer->result); break;
     case ASK_NOTHING: break;
     }

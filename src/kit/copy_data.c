@@ -10,6 +10,7 @@
 #include "copier.h"
 
 #define SPLICE_MIN (16 * 1024)      /* shorter rests come cheaper through memory, with the replies behind them */
+#define LANE_MIN   (1024 * 1024)    /* less is not worth passing a descriptor on */
 #define REWINDS_MAX 3               /* then this file's blocks are asked for one by one */
 
 /* ---- the window: how much is under way ---- */
@@ -67,10 +68,24 @@ static void data_remove(struct copy *c, struct file *f)
     if (c->data_tail == &f->data_next) c->data_tail = p;
     f->data_next = NULL;
     f->in_data = false;
+    if (f->lane) link_lane_end(c->link[FROM], f->lane - 1);
+    f->lane = 0, f->lane_told = false;
+}
+
+/* Data of a long file from a server to this machine is written where it is decrypted, if it may be written anywhere at any time. */
+static void lane_begin(struct copy *c, struct file *f)
+{
+    struct stat st;
+    struct link *l = c->link[FROM];
+    if (!l || l->lane < 0 || c->link[TO] || c->s.limit_kbit || f->size < f->start || f->size - f->start < LANE_MIN) return;
+    if (fstat(f->fd[TO], &st) != 0 || !S_ISREG(st.st_mode)) return;
+    f->lane = link_lane_begin(l, f->fd[TO], f->start, f->size) + 1;
+    f->lane_told = f->lane != 0;
 }
 
 void data_begin(struct copy *c, struct file *f)
 {
+    lane_begin(c, f);
     f->have = f->ask_at = f->start;
     f->bytes = f->start;
     f->in_data = true;
@@ -103,6 +118,7 @@ static bool read_ask(struct copy *c, struct file *f)
     if (f->reads && f->ask_at == f->size && f->size == f->start) return false;
     struct sftp_op op = {.verb = SFTP_VERB_READ, .handle = bytes_of(f->handle[FROM], f->handle_n[FROM]), .offset = f->ask_at, .length = c->block};
     if (!copy_ask(c, FROM, &op, ASK_READ, f, &why)) return false;
+    if (f->lane_told) f->lane_told = f->laned = link_lane_read(c->link[FROM], f->lane - 1, f->ask_at, c->block);
     window_take(c, c->block);
     f->reads++;
     f->ask_at += c->block;
@@ -188,6 +204,17 @@ static void read_ended(struct copy *c, struct file *f, const struct ask *a, uint
     data_settle(c, f);
 }
 
+/* Fewer bytes than asked for came up to `end`: at the source's end, or else what is asked for beyond them leaves a gap. */
+static void read_short(struct copy *c, struct file *f, uint64_t end, size_t n)
+{
+    if (end == f->size) {       /* asked for more than that: this is its end */
+        f->eof = true;
+        return;
+    }
+    if (end < f->size && n < c->block) c->block = n < BLOCK_MIN ? BLOCK_MIN : (uint32_t)n;
+    f->rewind = true;
+}
+
 void data_read_reply(struct copy *c, struct file *f, const struct ask *a, const struct sftp_result *r)
 {
     if (r->kind != SFTP_DATA) {
@@ -204,12 +231,7 @@ void data_read_reply(struct copy *c, struct file *f, const struct ask *a, const 
     c->mover.discard = !fits;
     c->mover.asked = false;
     if (!fits || r->data.n == a->length) return;
-    if (a->offset + r->data.n == f->size) {     /* asked for more than that: this is its end */
-        f->eof = true;
-        return;
-    }
-    if (a->offset + r->data.n < f->size && r->data.n < c->block) c->block = r->data.n < BLOCK_MIN ? BLOCK_MIN : (uint32_t)r->data.n;
-    f->rewind = true;       /* what is asked for beyond it leaves a gap */
+    read_short(c, f, a->offset + r->data.n, r->data.n);
 }
 
 /* ---- moving it ---- */
@@ -334,9 +356,25 @@ enum err data_move(struct copy *c, bool *moved)
     }
     if (sftp_client_data_left(l->client)) return ERR_NONE;
     c->mover.file = NULL;
-    l->data_comes = c->mover.n > SPLICE_MIN && !l->no_splice && !c->mover.discard;
+    l->data_comes = c->mover.n > SPLICE_MIN && !l->no_splice && !c->mover.discard && !f->lane_told;
     data_settle(c, f);
     return ERR_NONE;
+}
+
+/* Only what comes next is ever placed, so that the target is a whole beginning of its source this way, too. */
+void data_placed_reply(struct copy *c, struct file *f, const struct ask *a, const struct sftp_answer *answer)
+{
+    size_t n = answer->result.data.n;
+    window_done(c, a->length);
+    f->reads--;
+    if (!f->lane || a->offset != f->have) {
+        c->err = ERR_PROTOCOL;
+        return;
+    }
+    f->have += n, f->bytes += n;
+    if (answer->place_error) file_fail(c, f, "write local \"%s\": %s", file_path(f, TO), strerror(answer->place_error));
+    else if (n < a->length) read_short(c, f, f->have, n);
+    data_settle(c, f);
 }
 
 /* ---- WRITE's replies ---- */

@@ -371,7 +371,7 @@ static bool length_wrong(const struct file *f, uint64_t *out)
     if (f->bad_at < whole) whole = f->bad_at;
     if (f->fault.lost && f->fault.at < whole) whole = f->fault.at;
     *out = whole;
-    return !f->fresh || whole < f->have;
+    return !f->fresh || f->laned || whole < f->have;
 }
 
 static void set_local(struct copy *c, struct file *f)

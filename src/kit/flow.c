@@ -176,7 +176,7 @@ static size_t sink_write(struct flow *f, struct conn *c, enum stream s, struct i
     return count;
 }
 
-enum err flow_deliver(struct flow *f, struct conn *c, enum stream s, struct iovec *iov, size_t n)
+MUST_USE static enum err sink_put(struct flow *f, struct conn *c, enum stream s, struct iovec *iov, size_t n)
 {
     struct sink *sink = &f->sink[s];
     if (sink->fd < 0) {
@@ -186,6 +186,27 @@ enum err flow_deliver(struct flow *f, struct conn *c, enum stream s, struct iove
     if (sink->queue.n == 0) n = sink_write(f, c, s, iov, n);
     for (size_t i = 0; i < n; i++) TRY(queue_add(&sink->queue, iov[i].iov_base, iov[i].iov_len));
     return ERR_NONE;
+}
+
+MUST_USE static enum err sorted_put(struct flow *f, struct conn *c, struct pump_sorted *s)
+{
+    size_t n = s->n;
+    flow_consumed(f, c, s->gone);
+    s->n = s->gone = 0;
+    return n ? sink_put(f, c, STREAM_DATA, s->out, n) : ERR_NONE;
+}
+
+enum err flow_deliver(struct flow *f, struct conn *c, enum stream s, struct iovec *iov, size_t n)
+{
+    if (!f->sorter || s != STREAM_DATA || f->sink[s].fd < 0) return sink_put(f, c, s, iov, n);
+    struct pump_sorted sorted;
+    sorted.n = sorted.gone = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct bytes in = bytes_of(iov[i].iov_base, iov[i].iov_len);
+        while (!f->sorter(f->sorter_ctx, &in, &sorted)) TRY(sorted_put(f, c, &sorted));
+    }
+    while (!f->sorter(f->sorter_ctx, NULL, &sorted)) TRY(sorted_put(f, c, &sorted));
+    return sorted_put(f, c, &sorted);
 }
 
 bool flow_drain(struct flow *f, struct conn *c, enum stream s)

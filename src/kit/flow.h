@@ -53,6 +53,8 @@ struct flow {
     uint64_t drained_us;            /* when its sinks took something last */
     pump_filter *filter;
     void *filter_ctx;
+    pump_sorter *sorter;            /* of STREAM_DATA */
+    void *sorter_ctx;
 };
 
 struct flow *flow_new(uint32_t chan, const struct pump_ends *ends);

@@ -346,7 +346,7 @@ enum err link_open(int fd_in, int fd_out, struct link **out)
     struct link *l = calloc(1, sizeof *l);
     if (!l) return ERR_NOMEM;
     l->in = fd_in, l->out = fd_out;
-    l->bulk.fd = -1;
+    l->bulk.fd = l->lane = -1;
     enum err e = link_begin(l);
     if (e != ERR_NONE) {
         link_free(l);

@@ -37,6 +37,10 @@ struct link {
     size_t chunk_max;                   /* -l: bytes a step; 0: no bound */
     uint64_t moved;                     /* bytes both ways, for -l */
 
+    int lane;                           /* -1: none */
+    bool lane_on;                       /* its other end said HELLO */
+    uint32_t lane_slots;                /* in use, a bit each */
+
     uint8_t *data;                      /* link_call: a DATA reply's bytes */
     size_t data_cap;
 };
@@ -56,6 +60,12 @@ MUST_USE enum err link_flush(struct link *l, bool *moved);
 MUST_USE enum err link_read(struct link *l, bool *moved);
 /* The poll events it waits for (POLLIN, and POLLOUT while something wants to leave). */
 short link_events_out(const struct link *l);
+
+/* link_lane.c. A file that is to be written from `at` to `end` by who decrypts: its slot, -1: not this way. */
+int link_lane_begin(struct link *l, int fd, uint64_t at, uint64_t end);
+/* Tell of the READ that was just asked. False: it could not be told; none of this file may be told of any more. */
+MUST_USE bool link_lane_read(struct link *l, int slot, uint64_t offset, uint32_t length);
+void link_lane_end(struct link *l, int slot);
 
 /* Does a name match one part of a pattern (n bytes)? Both without '/'. A leading dot only matches a dot. Linear in text times pattern: only the
  * last star is ever widened. */

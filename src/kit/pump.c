@@ -139,6 +139,12 @@ void pump_set_filter(struct pump *p, uint32_t chan, pump_filter *filter, void *c
     if (f) f->filter = filter, f->filter_ctx = ctx;
 }
 
+void pump_set_sorter(struct pump *p, uint32_t chan, pump_sorter *sorter, void *ctx)
+{
+    struct flow *f = pump_flow(p, chan);
+    if (f) f->sorter = sorter, f->sorter_ctx = ctx;
+}
+
 enum err pump_watch(struct pump *p, int fd, short events)
 {
     size_t i = 0;

@@ -10,10 +10,13 @@
 #include <unistd.h>
 
 #include "os/fd.h"
+#include "os/message.h"
 #include "os/spawn.h"
 
 #define PIPE_BYTES (1024 * 1024)
 #define ARGS_MAX 512
+#define LANE_ENV "NACRE_LANE"   /* as ssh's lane.c reads it */
+#define LANE_TEXT "3"           /* where start_run() puts it */
 #define WORDS_MAX 100           /* of a -D command */
 
 extern char **environ;
@@ -133,7 +136,7 @@ static enum err pipes_make(int in[2], int out[2])
 
 struct start {
     char **argv;
-    int exe, in, out;           /* exe -1: argv[0], looked up in PATH */
+    int exe, in, out, lane;     /* exe -1: argv[0], looked up in PATH */
     bool ignore_interrupt;
     int error;
 };
@@ -143,11 +146,14 @@ static int start_run(void *p)
     struct start *s = p;
     spawn_signals_default();
     if (s->ignore_interrupt) signal(SIGINT, SIG_IGN);
-    int keep[] = {s->in, s->out, 2, s->exe};
-    if (spawn_keep_fds(keep, 3 + (s->exe >= 0)) == ERR_NONE) {
+    int keep[5] = {s->in, s->out, 2};
+    size_t n = 3;
+    if (s->lane >= 0) keep[n++] = s->lane;      /* LANE_FD */
+    if (s->exe >= 0) keep[n++] = s->exe;
+    if (spawn_keep_fds(keep, n) == ERR_NONE) {
         if (s->exe >= 0) {
-            fcntl(3, F_SETFD, FD_CLOEXEC);
-            fexecve(3, s->argv, environ);
+            fcntl((int)n - 1, F_SETFD, FD_CLOEXEC);
+            fexecve((int)n - 1, s->argv, environ);
         } else {
             execvp(s->argv[0], s->argv);
         }
@@ -158,18 +164,23 @@ static int start_run(void *p)
 
 static enum err start(const struct remote_setup *setup, char **argv, int in[2], int out[2], struct remote *r)
 {
-    struct start s = {.argv = argv, .exe = -1, .ignore_interrupt = setup->ignore_interrupt};
+    struct start s = {.argv = argv, .exe = -1, .lane = -1, .ignore_interrupt = setup->ignore_interrupt};
     size_t slot = 0;
-    int status;
+    int status, lane[2] = {-1, -1};
     while (slot < REMOTES_MAX && children[slot]) slot++;
     if (slot == REMOTES_MAX) return ERR_USAGE;
     TRY(pipes_make(in, out));
     s.in = out[0], s.out = in[1];
     if (!setup->server && !setup->program && companion_open("ssh", NULL, &s.exe) != ERR_NONE) s.exe = -1;
     signals_take(setup->ignore_interrupt);
+    /* Without one all goes through the pipe. The variable is for this child alone. */
+    if (setup->lane && !setup->server && message_pair(lane) == ERR_NONE && setenv(LANE_ENV, LANE_TEXT, 1) == 0) s.lane = lane[1];
     pid_t pid;
     enum err e = spawn_call(start_run, &s, &pid);
+    (void)unsetenv(LANE_ENV);
     fd_close(&s.exe);
+    fd_close(&lane[1]);
+    if (s.lane < 0 || e != ERR_NONE || s.error) fd_close(&lane[0]);
     if (e != ERR_NONE) return e;
     if (s.error) {
         (void)!child_wait(pid, &status);
@@ -177,7 +188,7 @@ static enum err start(const struct remote_setup *setup, char **argv, int in[2], 
         return ERR_SYSTEM;
     }
     children[slot] = pid;
-    *r = (struct remote){.fd_in = in[0], .fd_out = out[1], .pid = pid};
+    *r = (struct remote){.fd_in = in[0], .fd_out = out[1], .fd_lane = lane[0], .pid = pid};
     in[0] = out[1] = -1;
     return ERR_NONE;
 }
@@ -204,6 +215,7 @@ int remote_end(struct remote *r)
     int status = 0;
     fd_close(&r->fd_in);
     fd_close(&r->fd_out);
+    fd_close(&r->fd_lane);
     if (r->pid <= 0) return 255;
     enum err e = child_wait(r->pid, &status);
     for (size_t i = 0; i < REMOTES_MAX; i++)

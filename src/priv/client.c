@@ -44,7 +44,7 @@ static const struct row rows[CM_COUNT] = {
         T(cm_auth, key, PUBKEY_BLOB_MAX), T(cm_auth, sig, SIGNATURE_MAX), T(cm_auth, password, 4096), T(cm_auth, new_password, 4096),
         T(cm_auth, devices, CM_NAME_MAX), N(cm_auth, change), N(cm_auth, sign), N(cm_auth, pipeline)}},
     [CM_ANSWERS] = {"ANSWERS", 0, 0, 0, {N(cm_answers, ok), L(cm_answers, answers, PROMPTS_MAX)}},
-    [CM_SESSION] = {"SESSION", 0, 3, 3, {N(cm_session, kind), N(cm_session, pty), N(cm_session, cols), N(cm_session, rows),
+    [CM_SESSION] = {"SESSION", 0, 3, SESSION_LANE + 1, {N(cm_session, kind), N(cm_session, pty), N(cm_session, cols), N(cm_session, rows),
         N(cm_session, xpixels), N(cm_session, ypixels), T(cm_session, command, 131072), T(cm_session, term, CM_NAME_MAX),
         T(cm_session, modes, TERM_MODES_MAX), T(cm_session, host, CM_NAME_MAX), N(cm_session, port), L(cm_session, env, CM_LIST_MAX),
         N(cm_session, escape), N(cm_session, fd_kind), N(cm_session, alive_s), N(cm_session, alive_max),

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "sftp/lane.h"
 #include "stream.h"
 
 #define OUTPUT_MAX   (256 * 1024)                   /* requests that wait to leave; then no more are taken */
@@ -15,7 +16,7 @@ struct asked {
     uint64_t tag;
     uint32_t id, length;        /* length: READ's */
     enum sftp_verb verb;
-    bool used;
+    bool used, laned;
 };
 
 struct sftp_client {
@@ -29,6 +30,7 @@ struct sftp_client {
     size_t data_left;
     unsigned count;
     unsigned free_count;
+    unsigned latest;            /* slot of the last request */
     uint16_t free_slots[SFTP_ASKED_MAX];
     struct asked asked[SFTP_ASKED_MAX];
 };
@@ -112,8 +114,16 @@ enum err sftp_client_ask(struct sftp_client *c, const struct sftp_op *op, uint64
     c->free_count--;
     c->count++;
     *a = (struct asked){.tag = tag, .id = sent.id, .length = (uint32_t)op->length, .verb = op->verb, .used = true};
+    c->latest = slot;
     if (op->verb == SFTP_VERB_WRITE) c->data_due = (size_t)op->length;
     return ERR_NONE;
+}
+
+uint32_t sftp_client_lane(struct sftp_client *c)
+{
+    struct asked *a = &c->asked[c->latest];
+    a->laned = a->verb == SFTP_VERB_READ;
+    return a->id;
 }
 
 size_t sftp_client_data_due(const struct sftp_client *c)
@@ -236,6 +246,23 @@ static enum err reply_parse(struct sftp_client *c, size_t total, bool data, stru
     return ERR_NONE;
 }
 
+/* What stands in the stream where DATA went into its file: nothing but what that READ could have brought. */
+static enum err note_parse(struct sftp_client *c, const uint8_t *note, struct sftp_answer *out)
+{
+    struct asked *a = asked_find(c, get_u32(note + 5));
+    uint32_t value = get_u32(note + 9);
+    bool placed = note[4] == SFTP_LANE_PLACED;
+    int error = placed ? 0 : (int)(value % SFTP_LANE_ERROR);
+    size_t n = placed ? value : value / SFTP_LANE_ERROR;
+    if (!a || !a->laned || get_u32(note) != SFTP_DATA_HEAD - 4 || n > a->length || (placed ? n == 0 : error == 0)) return ERR_PROTOCOL;
+    out->placed = true, out->place_error = error;
+    out->result = (struct sftp_result){.kind = SFTP_DATA, .id = a->id, .data = {.n = n}};
+    out->verb = a->verb, out->tag = a->tag, out->ready = true;
+    asked_end(c, a);
+    c->head += SFTP_DATA_HEAD;
+    return ERR_NONE;
+}
+
 static enum err reply_next(struct sftp_client *c, struct sftp_answer *out)
 {
     size_t have = c->tail - c->head;
@@ -246,6 +273,8 @@ static enum err reply_next(struct sftp_client *c, struct sftp_answer *out)
     if (total > SFTP_MESSAGE_MAX + 4) return ERR_TOO_LONG;
     if (!c->version && type != SSH_FXP_VERSION) return ERR_STATE;
     bool data = c->version && type == SSH_FXP_DATA;
+    if (type == SFTP_LANE_PLACED || type == SFTP_LANE_UNPLACED)
+        return have < SFTP_DATA_HEAD ? ERR_NONE : note_parse(c, c->in + c->head, out);
     if (data && total < SFTP_DATA_HEAD) return ERR_TRUNCATED;
     if (have < (data ? SFTP_DATA_HEAD : total)) return ERR_NONE;
     if (c->version) return reply_parse(c, total, data, out);

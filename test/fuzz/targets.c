@@ -32,6 +32,7 @@ const struct fuzz_target fuzz_targets[] = {
     {"face_conf", fuzz_face_conf, NULL},
     {"sftp_server", fuzz_sftp_server, seed_sftp_server},
     {"sftp_client", fuzz_sftp_client, seed_sftp_client},
+    {"sftp_lane", fuzz_sftp_lane, seed_sftp_lane},
     {"sftp_batch", fuzz_sftp_batch, seed_sftp_batch},
     {"scp_line", fuzz_scp_line, seed_scp_line},
     {"glob", fuzz_glob, seed_glob},

@@ -63,6 +63,9 @@ void fuzz_sftp_server(struct bytes in);
 void fuzz_sftp_client(struct bytes in);
 bool seed_sftp_server(unsigned i, struct wr *out);
 bool seed_sftp_client(unsigned i, struct wr *out);
+/* lane.c */
+void fuzz_sftp_lane(struct bytes in);
+bool seed_sftp_lane(unsigned i, struct wr *out);
 /* formats.c */
 void fuzz_ppk(struct bytes in);
 void fuzz_pem(struct bytes in);

@@ -26,9 +26,9 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 class Site:
     """A server, `here` and `there`: two empty folders, the second one of the user who logs in."""
 
-    def __init__(self, place, options=(), program=None):
+    def __init__(self, place, options=(), program=None, subsystem="internal-sftp"):
         self.place = place
-        self.server = servers.sshd(place, program or programs.ours("sshd"), [*options, "Subsystem sftp internal-sftp", "LogLevel VERBOSE"],
+        self.server = servers.sshd(place, program or programs.ours("sshd"), [*options, f"Subsystem sftp {subsystem}", "LogLevel VERBOSE"],
                                    user_keys=["ed25519"])
         self.here, self.there = place.path("here"), f"{place.home}/there"
         self.fresh()

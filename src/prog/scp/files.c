@@ -40,6 +40,7 @@ static struct link *session_link(const struct place *p, size_t slot)
     session_end(s);
     if (!scp_connect(p, "sftp", true, &s->remote)) return NULL;
     enum err e = link_open(s->remote.fd_in, s->remote.fd_out, &s->link);
+    if (e == ERR_NONE) link_set_lane(s->link, s->remote.fd_lane);
     if (e != ERR_NONE) {
         (void)remote_kill(&s->remote);
         if (e == ERR_PEER_GONE) scp_error("Connection closed");

@@ -92,7 +92,7 @@ static void arg_add_value(int letter, const char *value)
 bool scp_connect(const struct place *p, const char *command, bool subsystem, struct remote *out)
 {
     struct remote_setup s = {.program = opt.ssh, .args = opt.ssh_args, .user = p->user, .host = p->host, .port = p->port ? p->port : opt.port,
-        .command = command, .subsystem = subsystem, .server = subsystem ? opt.server : NULL};
+        .command = command, .subsystem = subsystem, .server = subsystem ? opt.server : NULL, .lane = subsystem};
     if (opt.verbose)
         fprintf(stderr, "Executing: program %s host %s, user %s, command %s\n", opt.ssh ? opt.ssh : "ssh", p->host,
                 p->user ? p->user : "(unspecified)", command);

@@ -73,10 +73,11 @@ static void connect_to_server(struct shell *s, const struct options *o)
     bool path = o->subsystem && strchr(o->subsystem, '/');
     struct remote_setup setup = {
         .program = o->ssh, .args = (char *const *)o->ssh_args, .user = o->user, .host = o->host, .port = o->port,
-        .command = o->subsystem ? o->subsystem : "sftp", .subsystem = !path, .server = o->server, .ignore_interrupt = true,
+        .command = o->subsystem ? o->subsystem : "sftp", .subsystem = !path, .server = o->server, .lane = true, .ignore_interrupt = true,
     };
     if (remote_start(&setup, &s->remote) != ERR_NONE) die("%s: %s", o->server ? o->server : o->ssh ? o->ssh : "ssh", strerror(errno));
     enum err e = link_open(s->remote.fd_in, s->remote.fd_out, &s->link);
+    if (e == ERR_NONE) link_set_lane(s->link, s->remote.fd_lane);
     if (e == ERR_NONE) return;
     if (e == ERR_PEER_GONE || e == ERR_SYSTEM) fail("Connection closed");
     else if (e == ERR_TOO_LONG) fail("Received message too long"), fail("Ensure the remote shell produces no output for non-interactive sessions.");

@@ -35,7 +35,7 @@ static bool jail(struct cm_ready *out)
 
 static void signals(void)
 {
-    static const int ignored[] = {SIGPIPE, SIGINT, SIGQUIT, SIGTERM, SIGHUP};   /* the UI decides what they mean */
+    static const int ignored[] = {SIGPIPE, SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGXFSZ};  /* the UI decides what they mean */
     for (size_t i = 0; i < COUNT_OF(ignored); i++)
         signal(ignored[i], SIG_IGN);
 }
@@ -60,6 +60,8 @@ static enum err turn(struct transport *t)
     TRY(pump_next(t->pump, NULL, &r));
     if (r.what == PUMP_EVENT)
         TRY(event_handle(t, &r.event));
+    else if (r.what == PUMP_FD && t->lane && r.fd == lane_fd(t->lane))
+        TRY(session_lane(t));
     else if (r.what == PUMP_FD)
         TRY(ask_take(t, CM_COUNT, &m));
     else if (r.what == PUMP_FILTERED)
@@ -111,6 +113,8 @@ int main(void)
         report_failure(t, e);
         _exit(0);
     }
+    if (t->lane)
+        report_line(t, 2, "lane: %llu bytes went straight into their files", (unsigned long long)lane_placed(t->lane));
     if (t->authenticated) {
         struct cm_end end = {conn_facts(t->conn)->bytes_in, conn_facts(t->conn)->bytes_out};
         conn_disconnect(t->conn, 11, BYTES_LIT("disconnected by user"));

@@ -74,6 +74,21 @@ static size_t filter(void *ctx, uint32_t chan, uint8_t *data, size_t n)
     return n;
 }
 
+/* What sftp or scp gave ssh besides the pipes: data of files need not go through them. */
+static enum err lane_attach(struct transport *t)
+{
+    if (t->session.m.fd_count <= SESSION_LANE || !(t->lane = lane_open(t->session.m.fds[SESSION_LANE]))) return ERR_NONE;
+    pump_set_sorter(t->pump, t->chan, lane_sort, t->lane);
+    return pump_watch(t->pump, lane_fd(t->lane), 1 /* POLLIN */);
+}
+
+enum err session_lane(struct transport *t)
+{
+    int fd = lane_fd(t->lane);
+    lane_listen(t->lane);
+    return lane_fd(t->lane) < 0 ? pump_watch(t->pump, fd, 0) : ERR_NONE;
+}
+
 static enum err attach(struct transport *t)
 {
     const struct cm_session *s = wish(t);
@@ -86,6 +101,7 @@ static enum err attach(struct transport *t)
     }
     t->attached = true;
     TRY(pump_attach(t->pump, t->chan, &ends));
+    TRY(lane_attach(t));
     obscure_begin(t);
     if (t->escapes_on || t->obscure.interval_us)
         pump_set_filter(t->pump, t->chan, filter, t);

@@ -14,6 +14,7 @@
 
 #include "core/conn.h"
 #include "escape.h"
+#include "kit/lane.h"
 #include "kit/pump.h"
 #include "priv/client.h"
 
@@ -44,6 +45,7 @@ struct transport {
     unsigned step;          /* session requests sent so far */
     bool opened, attached, over;
     unsigned channels;      /* ours and the peer's that are not over */
+    struct lane *lane;      /* NULL: none, or its other end has gone */
     struct escape escape;
     bool escapes_on;
     uint64_t wake_us;       /* when this turn wants the pump to wake us; UINT64_MAX: never */
@@ -99,6 +101,8 @@ MUST_USE enum err session_opened(struct transport *t, uint32_t chan);
 MUST_USE enum err session_refused(struct transport *t, const struct event *ev);
 MUST_USE enum err session_request(struct transport *t, const struct event *ev);
 MUST_USE enum err session_request_done(struct transport *t, const struct event *ev);
+/* Messages of the lane. */
+MUST_USE enum err session_lane(struct transport *t);
 MUST_USE enum err session_escape(struct transport *t);
 MUST_USE enum err session_alive(struct transport *t, uint64_t now_us);
 MUST_USE enum err direct_open(struct transport *t, const struct cm_message *m);

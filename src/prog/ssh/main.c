@@ -15,7 +15,7 @@
 #include "os/fd.h"
 #include "ui.h"
 
-struct ui ui = {.ctl = -1};
+struct ui ui = {.ctl = -1, .lane = -1};
 
 /* Warnings from the command line wait until all of it was read: -q, -E or -v may stand behind what they are about. */
 static struct wr warnings;
@@ -133,6 +133,7 @@ static void tokens_make(void)
 int main(int argc, char **argv)
 {
     stdio_sanitise();
+    lane_take();
     signal(SIGPIPE, SIG_IGN);
     ui.conf = ssh_conf_new();
     if (!ui.conf)

@@ -160,7 +160,8 @@ void session_plan(void)
 {
     static struct cm_session s;
     CLEANUP(wr_clear) struct wr modes = wr_heap(TERM_MODES_MAX);
-    int fds[3];
+    int fds[SESSION_LANE + 1];
+    size_t fd_count = 3;
     const char *command = expand_command();
     if (ui.conf->session_type == SSH_SESSION_SUBSYSTEM && !command) {
         fputs("You must specify a subsystem to invoke.\n", stderr);
@@ -180,8 +181,10 @@ void session_plan(void)
         pty_plan(&s, &modes);
     env_plan(&s.env);
     s.fd_kind = stdio_plan(fds);
-    link_send(CM_SESSION, &s, fds, 3);
-    for (int i = 0; i < 3; i++)
+    if (ui.lane >= 0 && !s.pty && (s.kind == CM_SUBSYSTEM || s.kind == CM_EXEC))
+        fds[fd_count++] = ui.lane;
+    link_send(CM_SESSION, &s, fds, fd_count);
+    for (size_t i = 0; i < fd_count; i++)
         close(fds[i]);
 }
 

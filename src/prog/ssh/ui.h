@@ -16,6 +16,7 @@
  *   pkcs11.c    identities on tokens
  *   keys.c      identities: files, certificates and agent; signing
  *   keyfile.c   opening private key files
+ *   lane.c      what sftp gives besides the pipes
  *   token.c     signing with keys on FIDO authenticators
  *   auth.c      the methods, in order
  *   session.c   what happens after login: terminal, signals, exit status
@@ -49,6 +50,7 @@ struct ui {
     uint16_t stdio_port;
     unsigned tty_asked;         /* -t's */
     unsigned verbosity;         /* -v's */
+    int lane;                   /* what sftp gave us besides the pipes; -1: nothing */
     /* the transport */
     int ctl;
     pid_t transport;
@@ -113,6 +115,9 @@ void link_setup(void);          /* CM_START from the configuration */
 
 /* reach.c: fills ui.address; sends CM_SOCKET. */
 void reach(void);
+
+/* lane.c: what sftp gave us besides the pipes; first of all. */
+void lane_take(void);
 
 /* hosts.c */
 struct hosts {                  /* files and their texts */

@@ -12,6 +12,8 @@ struct link;
  * first (ssh has said why); ERR_PROTOCOL and the like: that is no SFTP server; ERR_NOMEM; ERR_SYSTEM. */
 MUST_USE enum err link_open(int fd_in, int fd_out, struct link **out);
 void link_free(struct link *l);
+/* The lane's end that remote_start() made, or -1; stays the caller's. Used if ssh says that it follows the stream (sftp/lane.h). */
+void link_set_lane(struct link *l, int sock);
 
 /* One request and its reply. A STATUS reply, whatever it says, is ERR_NONE: look at out->kind and out->status. Views live until the next call on this
  * link. ERR_UNSUPPORTED: an extension that this server lacks. Any other error ends the link: every later call fails alike. DATA comes

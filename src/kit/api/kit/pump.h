@@ -5,6 +5,8 @@
 #ifndef KIT_PUMP_H
 #define KIT_PUMP_H
 
+#include <sys/uio.h>
+
 #include "core/conn.h"
 
 struct pump;
@@ -57,6 +59,19 @@ void pump_finish(struct pump *p, uint32_t chan);
  * away, pump_next() returns with PUMP_FILTERED and the channel in event.chan. */
 typedef size_t pump_filter(void *ctx, uint32_t chan, uint8_t *data, size_t n);
 void pump_set_filter(struct pump *p, uint32_t chan, pump_filter *filter, void *ctx);
+
+/* A sorter between channel and sink: it takes views of DATA as they come and says which bytes go to the sink after all, in their order; the others it
+ * has put elsewhere (kit/lane.h). False: no room in `out` for more, call again with the rest. in NULL: the views are about to go. Neither may it
+ * call the conn. For each byte taken either one goes to the sink or one is `gone`. */
+#define PUMP_SORTED_MAX 16
+struct pump_sorted {
+    struct iovec out[PUMP_SORTED_MAX];
+    size_t n;
+    uint8_t room[PUMP_SORTED_MAX][16];  /* for bytes of the sorter's own: an entry of `out` each */
+    size_t gone;
+};
+typedef bool pump_sorter(void *ctx, struct bytes *in, struct pump_sorted *out);
+void pump_set_sorter(struct pump *p, uint32_t chan, pump_sorter *sorter, void *ctx);
 
 /* Keystrokes at times of the program's choice: while a channel is held its sources are not read; pump_pull() reads once what is there. *cut: the
  * filter took bytes away (as PUMP_FILTERED). pump_hold() may be called from the filter. */

@@ -18,11 +18,13 @@ struct remote_setup {
     const char *command;                /* remote command, or the subsystem's name (or path) */
     bool subsystem;                     /* -s */
     const char *server;                 /* -D: run this instead, nothing of the above counts; split at blanks as OpenSSH does */
+    bool lane;                          /* offer ssh a lane (sftp/lane.h): for SFTP only */
     bool ignore_interrupt;              /* the child does not see ^C (sftp's prompt outlives it) */
 };
 
 struct remote {
     int fd_in, fd_out;                  /* read from it, write to it: non-blocking pipes of up to 1 MiB, ours alone; -1: closed */
+    int fd_lane;                        /* our end of the lane, for link_set_lane(); -1: none */
     pid_t pid;                          /* 0: ended and waited for */
 };
 

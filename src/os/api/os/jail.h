@@ -43,7 +43,7 @@ enum jail_filter {
     JAIL_FILTER_VERIFIER,   /* one signature or key: take a message, read open files, compute, send a message */
     JAIL_FILTER_KEYS,       /* messages in and out */
     JAIL_FILTER_KEYS_AGENT, /* the same, and a stream socket to an agent */
-    JAIL_FILTER_TRANSPORT,  /* the client's half that reads peer bytes: as FACE, without files */
+    JAIL_FILTER_TRANSPORT,  /* the client's half that reads peer bytes: as FACE; of files it only writes, by offset, those that it is given */
     JAIL_FILTER_RESOLVER,   /* internet sockets of its own, and what was open before; no file, no process */
     JAIL_FILTER_FILES,      /* the only ones that list what is forbidden: a file hand starts no program and no process, looks into none */
     JAIL_FILTER_FILES_CHROOT    /* the same, and no socket and no new code, for which it has no use there */

@@ -13,7 +13,7 @@
 #include "base/limits.h"
 
 #define CM_LIST_MAX   128       /* strings in a list field: SendEnv and SetEnv together, keyboard-interactive answers */
-#define CM_FDS_MAX    3
+#define CM_FDS_MAX    4
 #define CM_MESSAGE_MAX 180000   /* below the kernel's default for a datagram */
 #define CM_TEXT_MAX   65536
 #define CM_BLOB_MAX   32768
@@ -61,7 +61,8 @@ struct cm_auth {
 struct cm_answers { uint32_t ok; struct cm_list answers; };
 
 enum cm_session_kind { CM_SHELL, CM_EXEC, CM_SUBSYSTEM, CM_NO_SESSION, CM_STDIO_FORWARD };
-/* UI: what to do after login. Three descriptors: stdin, stdout, stderr. */
+/* UI: what to do after login. Three descriptors: stdin, stdout, stderr; and a lane (sftp/lane.h), if ssh was given one. */
+#define SESSION_LANE 3
 struct cm_session {
     uint32_t kind, pty, cols, rows, xpixels, ypixels;
     struct bytes command, term, modes, host;    /* host, port: STDIO_FORWARD */

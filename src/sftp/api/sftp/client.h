@@ -20,6 +20,8 @@ void sftp_client_free(struct sftp_client *c);
  * has not come, or a WRITE's data is due. ERR_UNSUPPORTED: an extension the server did not announce. WRITE: op->length bytes are due from the
  * program next: when peek is empty, it sends them itself and tells by data_sent(), in as many parts as it likes. */
 MUST_USE enum err sftp_client_ask(struct sftp_client *c, const struct sftp_op *op, uint64_t tag);
+/* The latest request, a READ, may be answered by a note of the lane: its id. */
+uint32_t sftp_client_lane(struct sftp_client *c);
 size_t sftp_client_data_due(const struct sftp_client *c);
 void sftp_client_data_sent(struct sftp_client *c, size_t n);
 /* Requests without a reply; could one more be asked now? */
@@ -40,6 +42,8 @@ struct sftp_answer {
     uint64_t tag;
     struct sftp_result result;          /* views live until the next call but data_peek */
     bool ready;                         /* false: none is there yet */
+    bool placed;                        /* a note of the lane (lane.h) came for it: DATA's result.data.n bytes are in their file, none are to be taken */
+    int place_error;                    /* 0, or why no more of them are there than so many */
     bool version;                       /* this was VERSION: from now on requests can be asked */
 };
 /* The next reply. After DATA its result.data.n bytes (result.data.p is NULL) are to be taken before the next call: either from data_peek() as they
