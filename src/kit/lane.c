@@ -11,7 +11,8 @@
 #define PUTS_MAX 32             /* views that one call writes */
 
 struct lane {
-    int sock;                   /* -1: the other end has gone */
+    int sock;
+    bool ended;                 /* nothing comes from it any more */
     struct sftp_lane *stream;
     int fds[SFTP_LANE_FILES];
     int error;                  /* of the reply that is being written, */
@@ -40,7 +41,7 @@ void lane_free(struct lane *l)
 {
     if (!l) return;
     files_close(l);
-    if (l->sock >= 0) close(l->sock);
+    close(l->sock);
     sftp_lane_free(l->stream);
     free(l);
 }
@@ -92,11 +93,8 @@ static bool datagram_take(struct lane *l, uint8_t *buf, size_t cap, size_t *n, i
     ssize_t got = recvmsg(l->sock, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     *fd = -1;
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
-    if (got <= 0) {
-        close(l->sock);
-        l->sock = -1;
-        return false;
-    }
+    l->ended = got <= 0;
+    if (l->ended) return false;
     struct cmsghdr *c = CMSG_FIRSTHDR(&m);
     if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int))) memcpy(fd, CMSG_DATA(c), sizeof(int));
     *n = (size_t)got;
@@ -120,12 +118,13 @@ static void message_take(struct lane *l, struct bytes datagram, int fd)
     else if (fd >= 0) close(fd);
 }
 
-void lane_listen(struct lane *l)
+bool lane_listen(struct lane *l)
 {
     uint8_t buf[SFTP_LANE_MESSAGE + 1];
     size_t n;
     int fd;
-    while (l->sock >= 0 && datagram_take(l, buf, sizeof buf, &n, &fd)) message_take(l, bytes_of(buf, n), fd);
+    while (datagram_take(l, buf, sizeof buf, &n, &fd)) message_take(l, bytes_of(buf, n), fd);
+    return !l->ended;
 }
 
 /* ---- writing ---- */
@@ -200,7 +199,7 @@ bool lane_sort(void *ctx, struct bytes *in, struct pump_sorted *out)
         switch (sftp_lane_next(l->stream, in, &step)) {
         case SFTP_LANE_PASS: out_pass(out, step.bytes); break;
         case SFTP_LANE_COPY: out_copy(out, step.bytes); break;
-        case SFTP_LANE_LOOK: lane_listen(l); break;
+        case SFTP_LANE_LOOK: (void)lane_listen(l); break;
         case SFTP_LANE_PLACE: put_add(l, &step, out); break;
         case SFTP_LANE_NOTE: out_note(l, &step, out); break;
         case SFTP_LANE_MORE:

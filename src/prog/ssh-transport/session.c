@@ -84,9 +84,7 @@ static enum err lane_attach(struct transport *t)
 
 enum err session_lane(struct transport *t)
 {
-    int fd = lane_fd(t->lane);
-    lane_listen(t->lane);
-    return lane_fd(t->lane) < 0 ? pump_watch(t->pump, fd, 0) : ERR_NONE;
+    return lane_listen(t->lane) ? ERR_NONE : pump_watch(t->pump, lane_fd(t->lane), 0);
 }
 
 static enum err attach(struct transport *t)

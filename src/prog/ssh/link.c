@@ -37,7 +37,9 @@ void link_start(void)
 static NORETURN void transport_gone(void)
 {
     int status = 0;
-    if (waitpid(ui.transport, &status, 0) == ui.transport && WIFSIGNALED(status))
+    pid_t pid = ui.transport;
+    ui.transport = 0;
+    if (waitpid(pid, &status, 0) == pid && WIFSIGNALED(status))
         fatal("ssh-transport: killed by signal %d", WTERMSIG(status));
     fatal("ssh-transport: ended unexpectedly");
 }

@@ -82,6 +82,9 @@ void leave(int status)
     tty_restore();
     if (ui.proxy > 0)
         kill(ui.proxy, SIGHUP);     /* it may not notice by itself that nobody needs it any more */
+    /* It may hold files of sftp's: nothing that a server did to it may outlive us with them. All it had to say and to write is done. */
+    if (ui.lane >= 0 && ui.transport > 0)
+        (void)kill(ui.transport, SIGKILL);
     exit(status);
 }
 

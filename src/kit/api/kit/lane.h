@@ -11,12 +11,12 @@ struct lane;
  * memory, or nobody at the other end any more; the socket is closed. */
 struct lane *lane_open(int sock);
 void lane_free(struct lane *l);
-/* To wait for; -1: nothing comes any more. */
+/* To wait for. */
 int lane_fd(const struct lane *l);
 /* Bytes written to files so far. */
 uint64_t lane_placed(const struct lane *l);
-/* Take the messages that have come. */
-void lane_listen(struct lane *l);
+/* Take the messages that have come. False: it is the end, no more will. */
+bool lane_listen(struct lane *l);
 /* A pump_sorter; ctx is the lane. System calls: recvmsg on the lane, pwritev and close on files that it was given. */
 pump_sorter lane_sort;
 
