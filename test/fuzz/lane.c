@@ -36,7 +36,7 @@ static void tell(struct model *m)
     sftp_lane_write(&t, b);
     MUST(sftp_lane_parse(bytes_of(b, sizeof b), &again) == ERR_NONE && again.id == t.id && again.end == t.end);
     if (sftp_lane_take(m->lane, &again) != ERR_NONE) {
-        MUST(m->part && m->slot == t.slot && t.verb != SFTP_LANE_READ);
+        MUST(t.verb != SFTP_LANE_READ && (!m->part || m->slot == t.slot));     /* none of it need be written yet */
         return;
     }
     if (t.verb == SFTP_LANE_FILE) m->files[t.slot].open = true, m->files[t.slot].next = t.offset, m->files[t.slot].end = t.end;
