@@ -124,6 +124,7 @@ bool lane_listen(struct lane *l)
     size_t n;
     int fd;
     while (datagram_take(l, buf, sizeof buf, &n, &fd)) message_take(l, bytes_of(buf, n), fd);
+    if (l->ended) files_close(l);       /* who asked is gone: what is under way is for nobody, and another may write that file now */
     return !l->ended;
 }
 

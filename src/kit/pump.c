@@ -420,8 +420,7 @@ static bool maker_next(struct pump *p, struct pump_ready *out)
         size_t room = chan_room(p->conn, m->chan);
         if (room == 0 || (room < m->room && waiting > 0)) continue;
         *out = (struct pump_ready){.what = PUMP_ROOM, .event = {.chan = m->chan}};
-        p->maker_turn++;
-        p->maker_had = true;
+        p->maker_turn++, p->maker_had = true;
         return true;
     }
     return false;

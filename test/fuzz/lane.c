@@ -51,7 +51,8 @@ static void note(struct model *m, const struct sftp_lane_step *s)
     m->files[s->slot].next += m->part;
     MUST(s->closes == (m->files[s->slot].next == m->files[s->slot].end));
     sftp_lane_note(m->lane, error, m->part / 2, out);
-    MUST(get_u32(out) == 9 && out[4] == (error ? SFTP_LANE_UNPLACED : SFTP_LANE_PLACED) && get_u32(out + 9) == (error ? m->part / 2 * SFTP_LANE_ERROR + error : m->part));
+    MUST(get_u32(out) == 9 && out[4] == (error ? SFTP_LANE_UNPLACED : SFTP_LANE_PLACED));
+    MUST(get_u32(out + 9) == (error ? m->part / 2 * SFTP_LANE_ERROR + error : m->part));
     if (error || s->closes) m->files[s->slot].open = false;
     m->out += sizeof out;
     m->part = 0;
