@@ -16,7 +16,7 @@
 
 struct options opt = {.progress = true};
 
-static void line_write(const char *fmt, va_list ap)
+PRINTF_LIKE(1, 0) static void line_write(const char *fmt, va_list ap)
 {
     char name[1024], before[sizeof name + 2];
     snprintf(before, sizeof before, "%s: ", escape_str(bytes_str(opt.name), name, sizeof name));

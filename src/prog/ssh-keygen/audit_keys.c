@@ -30,7 +30,7 @@ struct entry {
 static void note(struct entry *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 static void flaw(struct entry *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-static void add(struct entry *e, const char *mark, const char *fmt, va_list ap)
+PRINTF_LIKE(3, 0) static void add(struct entry *e, const char *mark, const char *fmt, va_list ap)
 {
     char text[4096];
     vsnprintf(text, sizeof text, fmt, ap);

@@ -42,7 +42,7 @@ void say_raw(const char *text)
     (void)!write(STDERR_FILENO, text, strlen(text));
 }
 
-static void line(int level, const char *fmt, va_list ap)
+PRINTF_LIKE(2, 0) static void line(int level, const char *fmt, va_list ap)
 {
     static const char *const prefix[] = {[CONF_LOG_DEBUG1] = "debug1: ", [CONF_LOG_DEBUG2] = "debug2: ", [CONF_LOG_DEBUG3] = "debug3: "};
     char text[8192];

@@ -10,7 +10,7 @@
 
 /* A whole line at once: `before` and `end` as they are, between them the text, escaped but for what stands in `keep`. What waits in stdout
  * comes first. errno stays. */
-void say_line(FILE *f, const char *before, const char *keep, const char *end, const char *fmt, va_list ap) __attribute__((format(printf, 5, 0)));
+void say_line(FILE *f, const char *before, const char *keep, const char *end, const char *fmt, va_list ap) PRINTF_LIKE(5, 0);
 
 /* Text to stdout. A backslash stays as it is, since names and comments that have one must come out as they were. Nothing where it is longer
  * than 4 MiB. */
