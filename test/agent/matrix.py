@@ -111,7 +111,7 @@ class Walk:
             forwarding, good = i + 1 < hops, True
             if not self.fixed:
                 forwarding, good = forwarding != (self.rng.random() < 0.1), self.rng.random() < 0.95
-            if model.bound and self.rng.random() < 0.1:
+            if model.bound and not self.fixed and self.rng.random() < 0.1:
                 session = model.bound[-1][1]
             got = link.bind(self.hosts[host], session, forwarding, None if good else Key())
             self.log.append(("bind", host, session[:2].hex(), forwarding, good, locked, got))
