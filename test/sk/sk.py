@@ -378,7 +378,7 @@ def notifier(place):
         if os.path.exists(place.path(old)):
             os.unlink(place.path(old))
     script = place.write("shows", f"#!/bin/sh\nprintf '%s|%s|%s\\n' \"$SSH_ASKPASS_PROMPT\" \"$1\" $$ >>{place.folder}/shown\n"
-                         f"case $1 in *PIN*) echo {PIN}; exit ;; esac\n>{place.folder}/touched\nexec sleep 600\n", 0o755)
+                         f"case $1 in *PIN*) rm -f {place.folder}/touched; echo {PIN}; exit ;; esac\n>{place.folder}/touched\nexec sleep 600\n", 0o755)
     return {"SSH_ASKPASS": script, "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": ":0", "SOFT_SK_TOUCH": place.path("touched"), "SOFT_SK_PIN": PIN}
 
 
