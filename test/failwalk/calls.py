@@ -69,13 +69,14 @@ class Walk:
         self.place, self.module, self.on_terminal = place, module, on_terminal
         self.server = servers.sshd(place, programs.ours("sshd"), ["LogLevel VERBOSE", "PidFile none"], log=f"walk-{on_terminal}.log")
         self.listener = self.server.process.pid
-        self.argv = clients.ssh_argv(place, programs.ours("ssh"), self.server)
+        # why a connection is gone is said at INFO (as by OpenSSH's)
+        self.argv = clients.ssh_argv(place, programs.ours("ssh"), self.server, ["LogLevel INFO"])
         if on_terminal:
             self.argv += ["-tt", "127.0.0.1", "tty >/dev/null && id -un; exit 7"]
-            self.data, self.whole = b"", place.user.encode() + b"\r\n"
+            self.data, self.whole, self.bye = b"", place.user.encode() + b"\r\n", b"Connection to 127.0.0.1 closed.\r\n"
         else:
             self.argv += ["127.0.0.1", "id -un; cat; exit 7"]
-            self.data, self.whole = DATA, place.user.encode() + b"\n" + DATA
+            self.data, self.whole, self.bye = DATA, place.user.encode() + b"\n" + DATA, b""
         wait_for("server at rest", self.at_rest)
         for _ in range(2):                          # what is done once a nursery or a process is behind us
             self.login("before any failure")
@@ -100,7 +101,7 @@ class Walk:
 
     def login(self, when):
         done = self.run()
-        same((done.returncode, done.stdout == self.whole, done.stderr), (7, True, b""), f"login {when}")
+        same((done.returncode, done.stdout == self.whole, done.stderr), (7, True, self.bye), f"login {when}")
 
     def judge(self, done, mode):
         """What a login with a failure in it may look like."""
