@@ -21,7 +21,7 @@ KEYS = {"ed25519": ["-t", "ed25519"], "p256": ["-t", "ecdsa"], "p384": ["-t", "e
         "rsa": ["-t", "rsa", "-b", "2048"]}
 PERMISSIONS = ["x11-forwarding", "agent-forwarding", "port-forwarding", "pty", "user-rc"]
 ADDRESSES = ["1.2.3.4", "10.0.0.0/8", "::1", "2001:db8::/32", "0.0.0.0/0", "192.0.2.128/25"]
-ZONES = ["UTC", "Asia/Kolkata", "America/Bogota", "Asia/Tokyo"]     # without summer time, where OpenSSH 9.2 is an hour off
+ZONES = ["UTC", "Asia/Kolkata", "America/Phoenix", "Asia/Tokyo"]     # without summer time, where OpenSSH 9.2 is an hour off
 
 
 class Sides:
