@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-#include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "os/message.h"
@@ -85,39 +82,19 @@ static bool handled(const struct cm_message *m)
     }
 }
 
-static uint64_t deadline_ms;        /* until then the host shows its key; 0: whenever it likes */
-
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
+static uint64_t deadline_us;        /* until then the host shows its key; 0: whenever it likes */
 
 void link_deadline(unsigned seconds)
 {
-    deadline_ms = seconds ? now_ms() + (uint64_t)seconds * 1000 : 0;
-}
-
-static void deadline_wait(void)
-{
-    struct pollfd p = {.fd = ui.ctl, .events = POLLIN};
-    uint64_t now = now_ms();
-    while (now < deadline_ms) {
-        uint64_t left = deadline_ms - now;
-        if (poll(&p, 1, left < INT_MAX ? (int)left : INT_MAX) > 0)
-            return;
-        now = now_ms();
-    }
-    failed_to_begin();
+    deadline_us = seconds ? clock_us() + seconds * 1000000ULL : 0;
 }
 
 static const struct cm_message *take(bool wait)
 {
     static struct cm_message m;
     for (;;) {
-        if (deadline_ms && wait)
-            deadline_wait();
+        if (deadline_us && wait && message_wait(ui.ctl, deadline_us) == ERR_TIMEOUT)
+            failed_to_begin();
         enum err e = cm_recv(ui.ctl, true, ui.state, wait, buffer, &m);
         if (e == ERR_AGAIN) {
             if (!wait)
@@ -130,7 +107,7 @@ static const struct cm_message *take(bool wait)
             fatal("ssh-transport: %s message: refused", err_name(e));
         if (handled(&m))
             continue;
-        deadline_ms = 0;
+        deadline_us = 0;
         return &m;
     }
 }
