@@ -14,7 +14,7 @@ import failing
 import programs
 from agents import ANSWER, EXTENSION_FAILURE, FAILURE, SIGNED, SUCCESS, Key, Link, listening, shell_lines, string
 from place import Place
-from tap import Tap, same, wait_for
+from tap import same, wait_for
 
 MODULE = failing.MODULE
 LONG = bool(os.environ.get("NACRE_LONG"))
@@ -264,10 +264,7 @@ def add_cases(tap, place):
 
 
 def main():
-    tap = Tap()
-    if not os.path.exists(MODULE):
-        tap.skip("the failing calls", "NACRE_FAIL names no module")
-        tap.end()
+    tap = failing.tap()
     with Place() as place:
         programs.ours("ssh-agent")
         for kind, error in KINDS:

@@ -12,9 +12,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import failing
 import programs
 from place import Place
-from tap import Tap, same
+from tap import same
 
-MODULE = os.environ.get("NACRE_FAIL", "")
 WHOLE = bool(os.environ.get("NACRE_LONG"))
 SAMPLE, MANY = 40, 1000
 
@@ -34,7 +33,7 @@ class Walk:
         before = files(self.folder)
         counter = failing.Counter(self.place.path("count"), at)
         done = self.place.run([programs.ours("ssh-keygen"), *self.args], self.stdin, cwd=self.folder,
-                              env=counter.env(self.place.env, MODULE, kind, error))
+                              env=counter.env(self.place.env, failing.MODULE, kind, error))
         return done, before, counter.count
 
     def walk(self, kind, error):
@@ -221,10 +220,7 @@ def sign_case(place):
 
 
 def main():
-    tap = Tap()
-    if not os.path.exists(MODULE):
-        tap.skip("the failing calls", "NACRE_FAIL names no module")
-        tap.end()
+    tap = failing.tap()
     with Place() as place:
         programs.ours("ssh-keygen")
         walks = [make_case(place), passphrase_case(place), comment_case(place), certify_case(place), list_case(place), sign_case(place),
