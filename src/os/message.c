@@ -73,11 +73,11 @@ enum err message_recv(int sock, void *buf, size_t cap, bool wait, struct message
     struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof control.room};
     struct message in = {0};
     ssize_t n;
+    /* ECONNRESET: the other end closed with something of ours unread. It is told once, before what that end had still sent. */
     do {
         n = recvmsg(sock, &m, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
-    } while (n < 0 && errno == EINTR);
+    } while (n < 0 && (errno == EINTR || errno == ECONNRESET));
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return ERR_AGAIN;
-    if (n < 0 && errno == ECONNRESET) return ERR_PEER_GONE;
     if (n < 0) return ERR_SYSTEM;
     control_take(&m, &in);
     /* No message of ours is empty, so that an empty datagram cannot be taken for the end (or the end for a datagram). */

@@ -225,9 +225,12 @@ enum err cm_recv(int fd, bool from_transport, unsigned state, bool wait, uint8_t
     struct cm_message m;
     int fds[CM_FDS_MAX];
     size_t count;
-    ssize_t got = recvmsg(fd, &h, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
+    ssize_t got;
+    do      /* ECONNRESET: it ended with something of ours unread; that is told once, before what it had still said */
+        got = recvmsg(fd, &h, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
+    while (got < 0 && errno == ECONNRESET);
     if (got < 0)
-        return errno == EAGAIN || errno == EINTR ? ERR_AGAIN : errno == ECONNRESET ? ERR_PEER_GONE : ERR_SYSTEM;
+        return errno == EAGAIN || errno == EINTR ? ERR_AGAIN : ERR_SYSTEM;
     if (got == 0)
         return ERR_PEER_GONE;
     take_fds(&h, fds, &count);

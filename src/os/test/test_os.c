@@ -146,6 +146,23 @@ static void a_program_that_cannot_run_is_an_error_here(void **state)
     close(exe);
 }
 
+/* The kernel tells us first that what we sent was never read (ECONNRESET); what was sent to us still lies there. */
+static void last_words_are_heard_though_the_peer_went_without_reading_ours(void **state)
+{
+    (void)state;
+    struct message m;
+    char buf[16];
+    int pair[2];
+    assert_int_equal(message_pair(pair), ERR_NONE);
+    assert_int_equal(message_send(pair[1], "unread", 6, NULL, 0, true), ERR_NONE);
+    assert_int_equal(message_send(pair[0], "last", 4, NULL, 0, true), ERR_NONE);
+    close(pair[0]);
+    assert_int_equal(message_recv(pair[1], buf, sizeof buf, false, &m), ERR_NONE);
+    assert_memory_equal(buf, "last", 4);
+    assert_int_equal(message_recv(pair[1], buf, sizeof buf, false, &m), ERR_PEER_GONE);
+    close(pair[1]);
+}
+
 static int pass_numbers(void *arg)
 {
     int *pipe_end = arg, keep[6] = {5, 4, -1, 3, *pipe_end, 2};
@@ -216,6 +233,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_keep_their_edges_and_descriptors),
         cmocka_unit_test(a_datagram_too_long_or_with_too_many_descriptors_is_an_error_and_leaks_none),
+        cmocka_unit_test(last_words_are_heard_though_the_peer_went_without_reading_ours),
         cmocka_unit_test(spawn_call_runs_in_our_memory_and_gives_its_status),
         cmocka_unit_test(one_child_leaves_no_frames_to_the_next),
         cmocka_unit_test(a_spawned_program_has_only_the_descriptors_it_was_given),

@@ -105,6 +105,22 @@ static void test_descriptors_are_counted_and_never_leaked(void **state)
     close(sv[1]);
 }
 
+static void test_the_last_words_are_heard_though_ours_were_never_read(void **state)
+{
+    int sv[2];
+    struct cm_message m;
+    struct cm_direct d = {.port = 1};
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
+    assert_int_equal(cm_send(sv[1], CM_DIRECT, &d, NULL, 0), ERR_NONE);
+    assert_int_equal(cm_send(sv[0], CM_FAILED, &(struct cm_failed){0}, NULL, 0), ERR_NONE);
+    close(sv[0]);
+    assert_int_equal(cm_recv(sv[1], true, CM_AT_SESSION, true, in, &m), ERR_NONE);
+    assert_int_equal(m.type, CM_FAILED);
+    assert_int_equal(cm_recv(sv[1], true, CM_AT_SESSION, true, in, &m), ERR_PEER_GONE);
+    close(sv[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -112,6 +128,7 @@ int main(void)
         cmocka_unit_test(test_every_shorter_and_longer_form_is_refused),
         cmocka_unit_test(test_the_transport_may_speak_only_in_its_turn),
         cmocka_unit_test(test_lists_and_strings_are_bounded),
+        cmocka_unit_test(test_the_last_words_are_heard_though_ours_were_never_read),
         cmocka_unit_test(test_descriptors_are_counted_and_never_leaked),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

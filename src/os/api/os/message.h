@@ -22,7 +22,8 @@ MUST_USE enum err message_pair(int out[2]);
 MUST_USE enum err message_send(int sock, const void *p, size_t n, const int *fds, size_t fd_count, bool wait);
 
 /* Receive one datagram into buf[0..cap). A signal does not interrupt it. ERR_AGAIN: none there and not `wait`; ERR_PEER_GONE: the
- * other end is closed; ERR_TOO_LONG: longer than cap or too many descriptors (all that came are closed). `out` untouched on failure. */
+ * other end is closed, and all that it sent was received; ERR_TOO_LONG: longer than cap or too many descriptors (all that came are
+ * closed). `out` untouched on failure. */
 MUST_USE enum err message_recv(int sock, void *buf, size_t cap, bool wait, struct message *out);
 
 /* Wait until the socket has something (or its end), at most until the monotonic time deadline_us (UINT64_MAX: for ever).
