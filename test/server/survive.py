@@ -43,8 +43,12 @@ def children(pid, name):
 
 
 def filters(pid):
-    with open(f"/proc/{pid}/status", encoding="utf-8") as f:
-        return int(re.search(r"Seccomp_filters:\s+(\d+)", f.read())[1])
+    """How many system call filters; None: it is gone."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8") as f:
+            return int(re.search(r"Seccomp_filters:\s+(\d+)", f.read())[1])
+    except OSError:
+        return None
 
 
 def nurseries(listener):
@@ -158,6 +162,60 @@ def check_kills(tap, place):
         live.check(4)
         live.end(7)
         place.stop(again)
+
+
+def spare_caught(listener):
+    """A nursery that stands still in the middle of its start, so that it has not yet said that it is ready: a new one is made until one is caught."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        for pid in children(listener, "sshd-net"):
+            if filters(pid) == 0:
+                os.kill(pid, signal.SIGSTOP)
+                wait_for("stop", lambda pid=pid: stopped(pid))
+                if filters(pid) == 0:
+                    return pid
+                os.kill(pid, signal.SIGKILL)
+        if len(nurseries(listener)) == 2:
+            os.kill(max(nurseries(listener)), signal.SIGKILL)
+    raise AssertionError("no nursery was caught at its start")
+
+
+def stopped(pid):
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+        return f.read().rpartition(")")[2].split()[0] == "T"
+
+
+def check_handover(tap, place):
+    """After so many forks the spare takes a nursery's place. What that one was told before then it still does, however late."""
+    forks = 64      # NURSERY_FORKS
+    server = servers.sshd(place, programs.ours("sshd"), ["MaxStartups 1000"], log="handover.log")
+    listener = server.process.pid
+
+    def connect(count):
+        return [socket.create_connection(("127.0.0.1", server.port), PATIENCE) for _ in range(count)]
+
+    def greeted(connections):
+        idents = [c.recv(8) for c in connections]
+        for c in connections:
+            c.close()
+        same(idents, [b"SSH-2.0-"] * len(connections), "what the connections are greeted with")
+
+    for what, heard in {"before it is ready": False, "before anybody has heard that it is ready": True}.items():
+        with tap.case(f"a nursery that is relieved {what} does all that it was told"):
+            wait_for("two nurseries", lambda: len(nurseries(listener)) == 2)
+            late, said = spare_caught(listener), place.read(server.log).count(b"the spare takes over")
+            for pid in nurseries(listener):
+                os.kill(pid, signal.SIGKILL)
+            wait_for("the spare's turn", lambda said=said: place.read(server.log).count(b"the spare takes over") > said)
+            if heard:
+                os.kill(late, signal.SIGCONT)
+                greeted(connect(1))
+                os.kill(late, signal.SIGSTOP)
+            held = connect(forks + (not heard))
+            wait_for("one that serves each", lambda held=held: len(children(listener, "sshd")) >= len(held))
+            os.kill(late, signal.SIGCONT)
+            greeted(held)
+    place.stop(server.process)
 
 
 def check_hangup(tap, place):
@@ -326,6 +384,7 @@ def main():
         check_start(tap, place)
         check_inetd(tap, place)
         check_kills(tap, place)
+        check_handover(tap, place)
         check_hangup(tap, place)
         check_random(tap, place, 10000 if os.environ.get("NACRE_LONG") else 1000)
     tap.end()

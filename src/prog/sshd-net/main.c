@@ -157,6 +157,7 @@ int main(void)
     if (jail_enter(&how, &report, text, sizeof text) != ERR_NONE) fail(text);
     if (jail_filter(JAIL_FILTER_NURSERY) != ERR_NONE) fail("no system call filter");
     snprintf(text, sizeof text, "%s%s%s%s", jail_rung_name(report.rung), report.landlock ? ", landlock" : "", report.note[0] ? "; " : "", report.note);
-    if (say(NURSERY_READY, text) != ERR_NONE) _exit(1);
+    e = say(NURSERY_READY, text);
+    if (e != ERR_NONE && e != ERR_PEER_GONE) _exit(1);  /* let go already: what we were told before is still to be done */
     serve();
 }
