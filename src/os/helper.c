@@ -3,6 +3,7 @@
 
 #include <getopt.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -12,6 +13,9 @@
 #include <unistd.h>
 
 #include "os/log.h"
+#include "os/message.h"
+
+static char why[1024];
 
 static bool is_socket(int fd)
 {
@@ -50,4 +54,46 @@ void helper_init(const char *name, int argc, char **argv)
     harden();
     log_open(name, LOG_AUTH, STDERR_FILENO);
     log_set_level(verbose == 0 ? LOG_LEVEL_ERROR : verbose == 1 ? LOG_LEVEL_DEBUG1 : verbose == 2 ? LOG_LEVEL_DEBUG2 : LOG_LEVEL_DEBUG3);
+}
+
+uint8_t helper_next(struct span room, struct rd *out)
+{
+    struct message m;
+    wipe(room.p, room.n);
+    if (message_recv(HELPER_FD, room.p, room.n, true, &m) != ERR_NONE) _exit(0);
+    message_close_fds(&m);
+    *out = rd_init(bytes_of(room.p, m.n));
+    return rd_u8(out);
+}
+
+void helper_answer(struct wr *w)
+{
+    if (wr_done(w) != ERR_NONE || message_send(HELPER_FD, w->p, w->n, NULL, 0, true) != ERR_NONE) _exit(1);
+    wr_clear(w);
+}
+
+void helper_fail(struct wr *w, enum err e)
+{
+    wr_u32(w, (uint32_t)e);
+    wr_cstring(w, because_said() ? why : err_text(e));
+    helper_answer(w);
+}
+
+void because(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(why, sizeof why, fmt, ap);
+    va_end(ap);
+    log_line(LOG_LEVEL_DEBUG1, "%s", why);
+}
+
+bool because_said(void)
+{
+    return why[0] != 0;
+}
+
+void because_nothing(void)
+{
+    why[0] = 0;
 }

@@ -12,8 +12,8 @@
 #define CRYPTOKI_GNU
 #include <p11-kit/pkcs11.h>
 
-#include "base/wr.h"
 #include "kit/pkcs11_wire.h"
+#include "os/helper.h"
 #include "os/log.h"
 
 #define SLOTS_MAX    64
@@ -24,8 +24,6 @@
 /* ---- serve.c ---- */
 /* Waits for one request and answers it. Ends the process when who started us is gone or breaks the protocol. */
 void serve(void);
-/* Why a request fails, for the person; the last one wins. */
-void because(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* Asks for a PIN; pin[P11_PIN_MAX] is the caller's to wipe. ERR_PASSPHRASE: none is to be had. */
 MUST_USE enum err pin_ask(const char *label, bool for_signature, unsigned char *pin, size_t *n);
 

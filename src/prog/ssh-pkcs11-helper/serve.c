@@ -1,50 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 /* Requests and answers. */
-#include <stdarg.h>
-#include <stdio.h>
 #include <unistd.h>
 
-#include "base/rd.h"
 #include "helper.h"
-#include "os/helper.h"
-#include "os/message.h"
 
 static uint8_t in[P11_MESSAGE_MAX], out[P11_MESSAGE_MAX];
-static char why[256];
 struct tokens tokens;
-
-void because(const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(why, sizeof why, fmt, ap);
-    va_end(ap);
-    log_line(LOG_LEVEL_DEBUG1, "%s", why);
-}
-
-/* Whoever started us is gone: nothing is left to do. */
-static void answer_send(struct wr *w)
-{
-    if (wr_done(w) != ERR_NONE || message_send(HELPER_FD, w->p, w->n, NULL, 0, true) != ERR_NONE) _exit(1);
-    wipe(w->p, w->n);
-}
 
 static struct wr answer(enum p11_type type)
 {
     struct wr w = wr_span((struct span){out, sizeof out});
     wr_u8(&w, (uint8_t)type);
     return w;
-}
-
-/* The next request; its type is already read. */
-static enum p11_type request(struct rd *r)
-{
-    struct message m;
-    wipe(in, sizeof in);
-    if (message_recv(HELPER_FD, in, sizeof in, true, &m) != ERR_NONE) _exit(0);
-    message_close_fds(&m);
-    *r = rd_init(bytes_of(in, m.n));
-    return (enum p11_type)rd_u8(r);
 }
 
 /* While a request runs the only message that may come is the PIN that it asked for. */
@@ -54,8 +21,8 @@ enum err pin_ask(const char *label, bool for_signature, unsigned char *pin, size
     struct rd r;
     wr_cstring(&w, label);
     wr_bool(&w, for_signature);
-    answer_send(&w);
-    if (request(&r) != P11_PIN) _exit(1);
+    helper_answer(&w);
+    if (helper_next((struct span){in, sizeof in}, &r) != P11_PIN) _exit(1);
     struct bytes got = rd_string_max(&r, P11_PIN_MAX);
     if (rd_done(&r) != ERR_NONE) _exit(1);
     memcpy(pin, got.p, got.n);
@@ -64,14 +31,6 @@ enum err pin_ask(const char *label, bool for_signature, unsigned char *pin, size
     if (got.n > 0) return ERR_NONE;
     because("no PIN given");
     return ERR_PASSPHRASE;
-}
-
-static void failed(enum err e)
-{
-    struct wr w = answer(P11_FAILED);
-    wr_u32(&w, (uint32_t)e);
-    wr_cstring(&w, why[0] ? why : err_text(e));
-    answer_send(&w);
 }
 
 /* ---- requests ---- */
@@ -93,7 +52,7 @@ static enum err load(struct rd *r)
     TRY(e);
     struct wr w = answer(P11_LISTED);
     wr_u32(&w, (uint32_t)tokens.keys);
-    answer_send(&w);
+    helper_answer(&w);
     return ERR_NONE;
 }
 
@@ -109,15 +68,17 @@ static enum err sign(struct rd *r)
     TRY(tokens_sign(&tokens, key, bytes_of(input, text.n), &sig));
     struct wr w = answer(P11_SIGNATURE);
     wr_string(&w, wr_bytes(&sig));
-    answer_send(&w);
+    helper_answer(&w);
     return ERR_NONE;
 }
 
 void serve(void)
 {
     struct rd r;
-    enum p11_type type = request(&r);
-    why[0] = 0;
+    uint8_t type = helper_next((struct span){in, sizeof in}, &r);
+    because_nothing();
     enum err e = type == P11_LOAD ? load(&r) : type == P11_SIGN && tokens.f ? sign(&r) : ERR_STATE;
-    if (e) failed(e);
+    if (!e) return;
+    struct wr w = answer(P11_FAILED);
+    helper_fail(&w, e);
 }

@@ -8,15 +8,13 @@
 #ifndef SK_HELPER_H
 #define SK_HELPER_H
 
-#include "base/bytes.h"
+#include "os/helper.h"
 #include "os/log.h"
 #include "sk_api.h"
 
 /* ---- serve.c ---- */
 /* Waits for the request and answers it. Ends the process when who started us is gone or breaks the protocol. */
 void serve(void);
-/* Why the request fails, for the person; the last one wins. */
-void because(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 /* ---- provider.c ---- */
 struct provider {

@@ -2,7 +2,6 @@
 /* ssh-sk-helper: started by ssh, ssh-agent, ssh-add and ssh-keygen, never by hand. The one program of the suite that speaks to FIDO
  * authenticators, and that loads a provider's library. Descriptor 0 is the socket to who started it (kit/sk_wire.h). */
 #include "helper.h"
-#include "os/helper.h"
 
 int main(int argc, char **argv)
 {

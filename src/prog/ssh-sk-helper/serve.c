@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* The request and its answer. */
-#include <stdarg.h>
-#include <stdio.h>
 #include <unistd.h>
 
-#include "base/rd.h"
-#include "base/wr.h"
 #include "helper.h"
 #include "kit/sk_wire.h"
-#include "os/helper.h"
-#include "os/message.h"
 
 #define NAME_MAX_LEN 4096           /* of a provider, a device, an application */
 #define ASKS_MAX     3
@@ -26,24 +20,8 @@ struct ask {
 
 static uint8_t in[SKW_MESSAGE_MAX], out[SKW_MESSAGE_MAX];
 static struct ask ask;
-static char why[1024];
-
-void because(const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(why, sizeof why, fmt, ap);
-    va_end(ap);
-    log_line(LOG_LEVEL_DEBUG1, "%s", why);
-}
 
 /* ---- messages ---- */
-
-/* Whoever started us is gone: nothing is left to do. */
-static void answer_send(struct wr *w)
-{
-    if (wr_done(w) != ERR_NONE || message_send(HELPER_FD, w->p, w->n, NULL, 0, true) != ERR_NONE) _exit(1);
-}
 
 static struct wr answer(enum skw_type type)
 {
@@ -52,23 +30,14 @@ static struct wr answer(enum skw_type type)
     return w;
 }
 
-static enum skw_type message_next(uint8_t *room, size_t cap, struct rd *r)
-{
-    struct message m;
-    if (message_recv(HELPER_FD, room, cap, true, &m) != ERR_NONE) _exit(0);
-    message_close_fds(&m);
-    *r = rd_init(bytes_of(room, m.n));
-    return (enum skw_type)rd_u8(r);
-}
-
 /* The next PIN to try; ERR_PASSPHRASE: there is none. */
 static enum err pin_ask(void)
 {
     uint8_t room[SKW_PIN_MAX + 16];
     struct wr w = answer(SKW_NEED_PIN);
     struct rd r;
-    answer_send(&w);
-    if (message_next(room, sizeof room, &r) != SKW_PIN) _exit(1);
+    helper_answer(&w);
+    if (helper_next((struct span){room, sizeof room}, &r) != SKW_PIN) _exit(1);
     struct bytes pin = rd_string_max(&r, SKW_PIN_MAX);
     if (rd_done(&r) != ERR_NONE || bytes_to_str(pin, ask.pin, sizeof ask.pin) != ERR_NONE) _exit(1);
     wipe(room, sizeof room);
@@ -86,7 +55,7 @@ static void text_read(struct rd *r, char *to, size_t cap)
 static enum err ask_read(void)
 {
     struct rd r;
-    ask.type = message_next(in, sizeof in, &r);
+    ask.type = (enum skw_type)helper_next((struct span){in, sizeof in}, &r);
     text_read(&r, ask.provider, sizeof ask.provider);
     text_read(&r, ask.device, sizeof ask.device);
     text_read(&r, ask.pin, sizeof ask.pin);
@@ -119,10 +88,10 @@ static enum err result(int code)
     if (code == 0) return ERR_NONE;
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         if (rows[i].code == code) {
-            if (!why[0]) because("%s", rows[i].text);
+            if (!because_said()) because("%s", rows[i].text);
             return rows[i].err;
         }
-    if (!why[0]) because("the authenticator refused (%d)", code);
+    if (!because_said()) because("the authenticator refused (%d)", code);
     return ERR_DENIED;
 }
 
@@ -174,7 +143,7 @@ static void resident_send(const struct sk_resident_key *k)
     put(&w, k->user_id, k->user_id_len);
     put(&w, k->key.public_key, k->key.public_key_len);
     put(&w, k->key.key_handle, k->key.key_handle_len);
-    answer_send(&w);
+    helper_answer(&w);
 }
 
 static int do_load(const struct provider *p, const char *pin, struct sk_option **options, struct wr *w)
@@ -207,17 +176,9 @@ static enum err run_request(struct wr *w)
     for (unsigned asks = 0;; asks++) {
         int code = run(&p, ask.pin[0] ? ask.pin : NULL, options, w);
         if (code != SSH_SK_ERR_PIN_REQUIRED || !ask.may_ask || asks == ASKS_MAX) return result(code);
-        why[0] = 0;
+        because_nothing();
         TRY(pin_ask());
     }
-}
-
-static void failed(enum err e)
-{
-    struct wr w = answer(SKW_FAILED);
-    wr_u32(&w, (uint32_t)e);
-    wr_cstring(&w, why[0] ? why : err_text(e));
-    answer_send(&w);
 }
 
 void serve(void)
@@ -226,7 +187,11 @@ void serve(void)
     enum err e = ask_read();
     if (!e) e = ask.type == SKW_SIGN || ask.type == SKW_ENROLL || ask.type == SKW_LOAD ? run_request(&w) : ERR_STATE;
     if (!e) e = wr_done(&w);
-    if (e) failed(e);
-    else answer_send(&w);
+    if (!e) {
+        helper_answer(&w);
+    } else {
+        w = answer(SKW_FAILED);
+        helper_fail(&w, e);
+    }
     wipe(ask.pin, sizeof ask.pin);
 }
