@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Revoked serial numbers in as few bytes as lists, ranges and bitmaps give: for each run of numbers the cheapest way to have it written with all
- * before it, ending in an open list, an open bitmap or a range of its own; then back from the cheapest end. */
+/* Revoked serial numbers, in order, in as few bytes as lists, ranges and bitmaps give: for each run of numbers the cheapest way to have it written
+ * with all before it, ending in an open list, an open bitmap or a range of its own; then back from the cheapest end. */
 #include <stdlib.h>
 
 #include "krl_list.h"
@@ -17,12 +17,26 @@ enum way { LIST, BITMAP, RANGE, WAYS };
 /* How to reach each way at a run; packed, since there may be millions. */
 struct step {
     uint8_t before, way;
-    bool list_goes_on, bitmap_goes_on, begins;
+    bool list_goes_on, begins;
+    uint16_t bitmap_runs;           /* before this one in the best bitmap that ends with it */
 };
+
+/* A bitmap that began at a run: what all before it cost, and its first serial. */
+struct start {
+    uint64_t base, from;
+    size_t run;
+};
+
+/* A bitmap costs its base and an eighth of a byte for each bit, rounded. Of two that have the same size now, one may have bits left where the other
+ * takes its next byte; eight times the base and the bits say which is the cheaper for all serials to come. Kept are those that no later one beats:
+ * the cheapest first, which is also the first to reach BITS_MOST. Each is dearer than the one before by an eighth or more, none dearer than the
+ * first by a bitmap's cost, since that one could have gone on instead. */
+#define STARTS_MOST (8 * (PART_HEAD + SERIAL + 4 + 1))
 
 struct state {
     uint64_t cost[WAYS];
-    uint64_t bitmap_base, bitmap_from;  /* of the best open bitmap: the cost of all before it, its first serial */
+    struct start starts[STARTS_MOST];
+    size_t starts_n;
 };
 
 static enum way cheapest(const struct state *s)
@@ -39,39 +53,63 @@ static uint64_t bitmap_cost(uint64_t span)
     return PART_HEAD + SERIAL + 4 + span / 8 + 1;
 }
 
-static void advance(struct state *s, const struct run *r, struct step *step)
+/* Those that cannot reach this serial. */
+static void starts_drop(struct state *s, uint64_t serial)
+{
+    size_t gone = 0;
+    while (gone < s->starts_n && serial - s->starts[gone].from >= BITS_MOST) gone++;
+    s->starts_n -= gone;
+    if (gone) memmove(s->starts, s->starts + gone, s->starts_n * sizeof *s->starts);
+}
+
+static void starts_add(struct state *s, struct start new)
+{
+    while (s->starts_n) {
+        const struct start *last = &s->starts[s->starts_n - 1];
+        if (8 * last->base + (new.from - last->from) < 8 * new.base) break;
+        s->starts_n--;
+    }
+    if (s->starts_n < STARTS_MOST) s->starts[s->starts_n++] = new;
+}
+
+static void advance(struct state *s, const struct run *r, size_t i, struct step *step)
 {
     enum way before = cheapest(s);
-    uint64_t base = s->cost[before], count = r->hi - r->lo, span = r->hi - s->bitmap_from;
-    struct state next = {.cost = {NEVER, NEVER, base + RANGE_COST}};
+    uint64_t base = s->cost[before], count = r->hi - r->lo;
+    uint64_t cost[WAYS] = {NEVER, NEVER, base + RANGE_COST};
     *step = (struct step){.before = (uint8_t)before};
     if (count < LIST_MOST) {
         uint64_t fresh = base + PART_HEAD;
         step->list_goes_on = s->cost[LIST] <= fresh;
-        next.cost[LIST] = (step->list_goes_on ? s->cost[LIST] : fresh) + SERIAL * (count + 1);
+        cost[LIST] = (step->list_goes_on ? s->cost[LIST] : fresh) + SERIAL * (count + 1);
     }
+    starts_drop(s, r->hi);
     if (count < BITS_MOST) {
-        uint64_t fresh = base + bitmap_cost(count + 1);
-        uint64_t longer = s->cost[BITMAP] < NEVER && span < BITS_MOST ? s->bitmap_base + bitmap_cost(span + 1) : NEVER;
-        step->bitmap_goes_on = longer <= fresh;
-        next.cost[BITMAP] = step->bitmap_goes_on ? longer : fresh;
-        next.bitmap_base = step->bitmap_goes_on ? s->bitmap_base : base;
-        next.bitmap_from = step->bitmap_goes_on ? s->bitmap_from : r->lo;
+        starts_add(s, (struct start){base, r->lo, i});
+        step->bitmap_runs = (uint16_t)(i - s->starts[0].run);
+        cost[BITMAP] = s->starts[0].base + bitmap_cost(r->hi - s->starts[0].from + 1);
     }
-    *s = next;
+    memcpy(s->cost, cost, sizeof cost);
+}
+
+/* The first run of the part that ends with run i in this way. */
+static size_t part_first(const struct step *steps, size_t i, enum way way)
+{
+    if (way == BITMAP) return i - steps[i].bitmap_runs;
+    while (way == LIST && steps[i].list_goes_on) i--;
+    return i;
 }
 
 static void plan(const struct run *v, size_t n, struct step *steps)
 {
     struct state s = {.cost = {NEVER, NEVER, 0}};
-    for (size_t i = 0; i < n; i++) advance(&s, &v[i], &steps[i]);
+    for (size_t i = 0; i < n; i++) advance(&s, &v[i], i, &steps[i]);
     enum way way = cheapest(&s);
-    for (size_t i = n; i-- > 0;) {
-        struct step *step = &steps[i];
-        bool goes_on = (way == LIST && step->list_goes_on) || (way == BITMAP && step->bitmap_goes_on);
-        step->way = (uint8_t)way;
-        step->begins = !goes_on;
-        if (!goes_on) way = step->before;
+    for (size_t end = n; end > 0;) {
+        end = part_first(steps, end - 1, way);
+        steps[end].begins = true;
+        steps[end].way = (uint8_t)way;
+        way = steps[end].before;
     }
 }
 

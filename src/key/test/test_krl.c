@@ -196,6 +196,82 @@ static void every_other_serial_takes_two_bits(void **state)
     same_after_writing(k);
 }
 
+/* ---- serials: as few bytes as in any other way, reckoned from PROTOCOL.krl ---- */
+
+struct serials {
+    uint64_t lo, hi;
+};
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Bytes of the cheapest sections for n runs: each tried last section, for each beginning of the list. */
+static size_t cheapest_sections(const struct serials *v, size_t n)
+{
+    size_t *cost = calloc(n + 1, sizeof *cost), out;
+    assert_non_null(cost);
+    for (size_t end = 1; end <= n; end++) {
+        uint64_t numbers = 0;
+        cost[end] = cost[end - 1] + 5 + 16;                        /* a range */
+        for (size_t first = end; first-- > 0;) {
+            uint64_t bits = v[end - 1].hi - v[first].lo + 1;
+            numbers += v[first].hi - v[first].lo + 1;
+            cost[end] = least(cost[end], cost[first] + 5 + 8 * numbers);
+            if (bits <= 16384) cost[end] = least(cost[end], cost[first] + 5 + 8 + 4 + bits / 8 + 1);
+        }
+    }
+    out = cost[n];
+    free(cost);
+    return out;
+}
+
+static size_t size_written(const struct serials *v, size_t n)
+{
+    struct krl *k CLEANUP(krl_drop) = krl_new();
+    struct wr w CLEANUP(wr_clear) = wr_heap(KRL_FILE_MAX);
+    for (size_t i = 0; i < n; i++) assert_int_equal(krl_revoke_serials(k, NULL, v[i].lo, v[i].hi), ERR_NONE);
+    assert_int_equal(krl_write(k, 0, &w), ERR_NONE);
+    return w.n - 44 - 5 - 2 * 4; /* the file's head, the section's, its two empty strings */
+}
+
+/* After 147-148, a bitmap from 1 and one from 147 cost the same; at 280 the first is a byte longer. OpenSSH's list has 73 bytes. */
+static void of_two_bitmaps_of_one_cost_the_one_with_bits_left_goes_on(void **state)
+{
+    static const struct serials v[] = {{1, 1}, {6, 6}, {147, 148}, {180, 280}, {1023, 1023}, {22170, 22170}};
+    (void)state;
+    assert_int_equal(size_written(v, COUNT_OF(v)), 73);
+}
+
+/* A bitmap that is the cheapest so far, until the limit ends it: one begun later, dearer by then, still has room. */
+static void a_bitmap_at_its_limit_gives_way_to_one_begun_later(void **state)
+{
+    struct serials v[1200] = {{1, 1}};
+    (void)state;
+    for (size_t i = 1; i < COUNT_OF(v); i++) v[i].lo = v[i].hi = 50 + 15 * i;
+    for (size_t n = 1080; n < COUNT_OF(v); n++) assert_int_equal(size_written(v, n), cheapest_sections(v, n));
+}
+
+static void no_other_sections_would_be_smaller(void **state)
+{
+    static const uint64_t gaps[][3] = {{1, 8, 130}, {8, 130, 160}, {100, 140, 170}, {1, 2, 3}, {200, 4000, 16384}};
+    static const uint64_t lengths[] = {1, 2, 8, 100, 170, 17000};
+    uint64_t seed = 3;
+    (void)state;
+    for (unsigned round = 0; round < 3000; round++) {
+        struct serials v[40];
+        uint64_t at = 1 + next_random(&seed) % 300;
+        size_t n = 1 + next_random(&seed) % COUNT_OF(v);
+        for (size_t i = 0; i < n; i++) {
+            v[i].lo = at;
+            v[i].hi = at + next_random(&seed) % lengths[next_random(&seed) % (1 + round % COUNT_OF(lengths))];
+            at = v[i].hi + 2 + next_random(&seed) % gaps[round % COUNT_OF(gaps)][next_random(&seed) % 3];
+        }
+        assert_int_equal(size_written(v, n), cheapest_sections(v, n));
+    }
+}
+
 /* ---- files by hand ---- */
 
 static void head_write(struct wr *w)
@@ -338,6 +414,9 @@ int main(void)
         cmocka_unit_test(any_pattern_of_serials_survives),
         cmocka_unit_test(serials_in_any_order_become_one_run),
         cmocka_unit_test(every_other_serial_takes_two_bits),
+        cmocka_unit_test(of_two_bitmaps_of_one_cost_the_one_with_bits_left_goes_on),
+        cmocka_unit_test(a_bitmap_at_its_limit_gives_way_to_one_begun_later),
+        cmocka_unit_test(no_other_sections_would_be_smaller),
         cmocka_unit_test(a_defect_is_an_error),
         cmocka_unit_test(what_is_not_critical_is_passed_over),
         cmocka_unit_test(lines_of_keys_revoke_them),
