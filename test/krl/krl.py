@@ -130,6 +130,29 @@ def random_lists(pair, world, rounds):
         same(asked[0][1], 1 if any(want.values()) else 0, "status of -Q")
 
 
+def random_runs():
+    """Serials at whose distances list, bitmap and range cost nearly the same."""
+    gaps, lengths = RANDOM.choice([(1, 8, 130), (8, 130, 160), (100, 140, 170), (200, 4000, 16384)]), RANDOM.choice([(1,), (1, 2, 8), (1, 100, 170)])
+    runs, at = [], RANDOM.randint(1, 300)
+    for _ in range(RANDOM.randint(1, 30)):
+        runs.append((at, at + RANDOM.randrange(RANDOM.choice(lengths))))
+        at = runs[-1][1] + 1 + RANDOM.randint(1, RANDOM.choice(gaps))
+    return runs
+
+
+def sizes_of_serials(pair, rounds):
+    """None larger than OpenSSH's. The first one was, by a byte: of two bitmaps of one size, the one that had bits left was given up."""
+    for runs in ([(1, 1), (6, 6), (147, 148), (180, 280), (1023, 1023), (22170, 22170)], *(random_runs() for _ in range(rounds))):
+        pair.write("spec", "".join(f"serial: {lo}-{hi}\n" if hi > lo else f"serial: {lo}\n" for lo, hi in runs))
+        for w in "ours", "theirs":
+            same(pair.run(w, "-kq", "-s", "none", "-f", f"{w}.krl", "spec")[0], 0, "status")
+        sizes = [len(pair.read(f"{w}.krl")) for w in ("ours", "theirs")]
+        if sizes[0] > sizes[1]:
+            raise AssertionError(f"ours has {sizes[0]} bytes, theirs {sizes[1]}: {runs}")
+        asked = [pair.run(w, "-Q", "-l", "-f", f"{f}.krl") for w, f in (("theirs", "ours"), ("ours", "theirs"))]
+        same(shown(asked[0][1]), shown(asked[1][1]), f"what they hold: {runs}")
+
+
 # ---- files that are none, or nearly ----
 
 def packed(*fields):
@@ -243,6 +266,7 @@ def main():
         pair = Pair(place)
         world = World(pair)
         for name, part in {f"{25 * TIMES} random lists: ours, OpenSSH's and the model agree on all keys": lambda: random_lists(pair, world, 25 * TIMES),
+                           f"{25 * TIMES} lists of serials: none larger than OpenSSH's": lambda: sizes_of_serials(pair, 25 * TIMES),
                            f"{25 * TIMES} broken lists: refused exactly as the document says": lambda: broken_lists(pair, world, 25 * TIMES),
                            "wrong specifications: OpenSSH's words": lambda: wrong_specs(pair, world),
                            "wide bitmaps are read by both": lambda: wide_bitmaps(pair, world),
