@@ -141,7 +141,7 @@ def check_words(tap):
         found = [f"{name}:{i}: {line.strip()[:100]}" for name in tracked(where) if name != me and not name.endswith((".bin", ".corpus"))
                  for i, line in enumerate(read(name).split("\n"), 1) if re.search(pattern, line)]
         report(tap, f"nowhere: {why}", found)
-    source = tracked(r".*(\.[ch]|\.py|\.sh|\.md|meson\.build|meson_options\.txt|^dev|\.ci/run)")
+    source = tracked(r".*(\.[ch158]|\.py|\.sh|\.md|meson\.build|meson_options\.txt|^dev|\.ci/run)")
     report(tap, "a licence line in every file", [name for name in source if "SPDX-License-Identifier: ISC" not in read(name)[:300]])
 
 

@@ -15,7 +15,7 @@ from tap import Tap, same  # noqa: E402
 PREFIX = "/opt/nacre"
 EXPECTED = """bin/scp bin/sftp bin/ssh bin/ssh-add bin/ssh-agent bin/ssh-copy-id bin/ssh-keygen bin/ssh-keyscan lib/systemd/system/nacre.service
 libexec/nacre/sftp-server libexec/nacre/ssh-dns libexec/nacre/ssh-pkcs11-helper libexec/nacre/ssh-sk-helper libexec/nacre/ssh-transport
-libexec/nacre/sshd-auth libexec/nacre/sshd-keys libexec/nacre/sshd-net sbin/sshd""".split()
+libexec/nacre/sshd-auth libexec/nacre/sshd-keys libexec/nacre/sshd-net sbin/sshd share/man/man5/ssh_config.5 share/man/man5/sshd_config.5""".split()
 
 
 def main():

@@ -1,0 +1,143 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""The manual pages say what the programs do: the option letters are those that the source takes, the keywords those of the option tables,
+the commands of sftp and the escapes of ssh those of their tables; each page is sound mdoc and man(1) finds it."""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, f"{TOP}/test/lib")
+import programs  # noqa: E402
+from tap import Tap, same  # noqa: E402
+
+BUILT = f"{programs.build_folder()}/man"
+
+# Where a page's letters stand, and those of them that only end in an error.
+OPTIONS = {
+}
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+def sources():
+    """The names that man/meson.build makes pages of."""
+    return re.findall(r"'([a-z0-9_-]+\.[158])'", re.search(r"man_pages = \[(.*?)\]", read(f"{TOP}/man/meson.build"), re.S)[1])
+
+
+# ---- letters ----
+
+def by_rows(text):
+    """ssh's table: {'b', true, ...}."""
+    return {letter: has_arg == "true" for letter, has_arg in re.findall(r"\{'(.)', (true|false),", text)}
+
+
+def by_getopt(text):
+    letters = re.search(r"getopt(?:_long)?\(argc, argv, \"\+?:?([^\"]*)\"", text)[1]
+    found = {letter: bool(arg) for letter, arg in re.findall(r"(\w)(:?)", letters)}
+    for words in re.findall(r"struct option \w+\[\] = \{(.*?)\};", text, re.S):
+        found |= {word: how != "no" for word, how in re.findall(r"\{\"([a-z-]+)\", (no|required)_argument", words)}
+    return found
+
+
+def by_case(text):
+    """ssh-copy-id: the labels of the case over one letter; those of the inner one take an argument, and so may -i."""
+    inner = re.search(r"case \$letter in(.*?)\n        esac", text, re.S)[1]
+    labels = re.findall(r"^        ([a-zA-Z](?: \| \\?.)*)\)", inner, re.M)
+    letters = [letter.strip().strip("\\") for label in labels for letter in label.split("|")]
+    return {letter: letter in "opFti" for letter in letters if letter != "?"}
+
+
+def page_options(text):
+    """The options of a page by its `.It Fl` lines: name and whether an argument is named."""
+    found = []
+    for line in re.findall(r"^\.It Fl (.*)$", text, re.M):
+        words = line.split()
+        found.append((words[0].replace("\\", "").lstrip("-&"), any(word == "Ar" for word in words)))
+    return found
+
+
+def check_letters(tap):
+    for page, (path, how, refused) in OPTIONS.items():
+        with tap.case(f"{page}: the options are the program's, each once"):
+            want = {letter: arg for letter, arg in how(read(f"{TOP}/{path}")).items() if letter not in refused}
+            found = page_options(read(f"{BUILT}/{page}"))
+            same(sorted(name for name, _ in found), sorted(want), "options")
+            same({name for name, arg in found if arg}, {name for name, arg in want.items() if arg}, "options with an argument")
+            same(len(want) > 1, True, "options were found in the source")
+
+
+# ---- keywords ----
+
+def check_keywords(tap):
+    for side in "ssh", "sshd":
+        facts = subprocess.run([f"{BUILT}/option-facts", side], capture_output=True, text=True, check=True).stdout
+        names = [line.split("\t")[1] for line in facts.splitlines() if line.startswith("option\t")]
+        page = read(f"{BUILT}/{side}_config.5")
+        keywords = page[page.index(".Sh KEYWORDS"):page.index(".Ss Lists of algorithms")]
+        with tap.case(f"{side}_config(5): each keyword of the table once, and no other"):
+            same(sorted(re.findall(r"^\.It Cm ([A-Z]\w+)$", keywords, re.M)), sorted(names), "keywords")
+            same(len(names) > 90, True, "keywords were found")
+        with tap.case(f"{side}_config(5): retired keywords, too"):
+            past = page[page.index(".Ss Keywords of the past"):]
+            for name in (line.split("\t")[1] for line in facts.splitlines() if line.startswith("alias\t")):
+                same(len(re.findall(rf"^\.(?:It )?Cm (?:\\&)?{name}\b", past, re.M)), 1, name)
+
+
+def check_generator(tap):
+    """What it must refuse."""
+    good = read(f"{TOP}/man/ssh_config.5")
+    flaws = {
+        "a keyword without a description": good.replace("@option Tag\n", ""),
+        "a description without a keyword": good.replace("@option Tag\n", "@option Tagg\n"),
+        "two descriptions": good.replace("@option Tag\n", "@option Tag\nx\n@option Tag\n"),
+        "a word that it does not know": good.replace("@option Tag\n", "@tag@ is\n@option Tag\n"),
+    }
+    with tempfile.TemporaryDirectory(prefix="nacre-") as folder:
+        for what, text in flaws.items():
+            with tap.case(f"no page is made with {what}"):
+                with open(f"{folder}/in", "w", encoding="utf-8") as f:
+                    f.write(text)
+                done = subprocess.run([sys.executable, f"{TOP}/man/page.py", f"{folder}/in", f"{folder}/out", "version=1", f"{BUILT}/option-facts",
+                                       "ssh"], capture_output=True, text=True, check=False)
+                same((done.returncode, os.path.exists(f"{folder}/out")), (1, False), f"status and page; it said {done.stderr!r}")
+
+
+# ---- form ----
+
+def check_form(tap, folder):
+    for page in sources():
+        with tap.case(f"{page} is sound mdoc"):
+            done = subprocess.run([programs.foreign("mandoc"), "-Tlint", "-Wwarning", f"{BUILT}/{page}"], capture_output=True, text=True, check=False)
+            same(done.stdout + done.stderr, "", "what mandoc says")
+            text = read(f"{BUILT}/{page}")
+            same(text.startswith('.\\" SPDX-License-Identifier: ISC\n'), True, "licence line")
+            same(re.search(r"\n\.Sh NAME\n\.Nm (\S+)\n\.Nd ", text)[1], page[:-2], "name")
+        with tap.case(f"man finds {page}"):
+            name, section = page.rsplit(".", 1)
+            found = subprocess.run([programs.foreign("man"), "-M", folder, "-w", section, name], capture_output=True, text=True, check=False,
+                                   env={"PATH": programs.PATH, "LC_ALL": "C"})
+            same(found.stdout.strip(), f"{folder}/man{section}/{page}", "path")
+
+
+def main():
+    tap = Tap()
+    check_letters(tap)
+    check_keywords(tap)
+    check_generator(tap)
+    with tempfile.TemporaryDirectory(prefix="nacre-") as folder:
+        for page in sources():
+            os.makedirs(f"{folder}/man{page[-1]}", exist_ok=True)
+            shutil.copy(f"{BUILT}/{page}", f"{folder}/man{page[-1]}/{page}")
+        check_form(tap, folder)
+    tap.end()
+
+
+main()
