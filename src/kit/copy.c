@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "copier.h"
+#include "os/clock.h"
 #include "os/say.h"
 
 /* ---- small ones ---- */
@@ -296,7 +297,7 @@ static enum err loop_run(struct copy *c)
 {
     while (work_left(c)) {
         bool moved = false;
-        uint64_t now = c->meter.on || c->s.limit_kbit ? link_now_us() : 0, limit = limit_wait(c, now);
+        uint64_t now = c->meter.on || c->s.limit_kbit ? clock_us() : 0, limit = limit_wait(c, now);
         if (stop_asked(c)) stop_begin(c);
         if (limit == 0) TRY(loop_turn(c, &moved));
         meter_show(c, now);
@@ -417,7 +418,7 @@ enum err copy_run(struct copy *c, struct copy_outcome *out)
 {
     c->out = (struct copy_outcome){0};
     c->stopping = false;
-    c->limit_begun_us = link_now_us();
+    c->limit_begun_us = clock_us();
     c->limit_moved = 0;
     for (int end = FROM; end <= TO; end++) {
         struct link *l = c->link[end];

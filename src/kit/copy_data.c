@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "copier.h"
+#include "os/clock.h"
 
 #define SPLICE_MIN (16 * 1024)      /* shorter rests come cheaper through memory, with the replies behind them */
 #define LANE_MIN   (1024 * 1024)    /* less is not worth passing a descriptor on */
@@ -23,7 +24,7 @@ static void window_done(struct copy *c, uint64_t n)
     w->requests--;
     w->round_bytes += n;
     if (w->round_bytes < w->bytes) return;
-    uint64_t now = link_now_us(), took = now - w->round_us + 1;
+    uint64_t now = clock_us(), took = now - w->round_us + 1;
     double rate = (double)w->round_bytes / (double)took;
     w->round_bytes = 0;
     w->round_us = now;
@@ -45,7 +46,7 @@ static void window_done(struct copy *c, uint64_t n)
 static bool window_open(struct copy *c)
 {
     struct window *w = &c->window;
-    if (w->out == 0 && w->requests == 0) w->round_bytes = 0, w->round_us = link_now_us();
+    if (w->out == 0 && w->requests == 0) w->round_bytes = 0, w->round_us = clock_us();
     bool open = c->s.requests ? w->requests < c->s.requests : w->out < w->bytes;
     if (!open) w->full = true;
     return open;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "copier.h"
+#include "os/clock.h"
 
 enum step { STEP_ON, STEP_ASKED, STEP_AGAIN };
 
@@ -199,7 +200,7 @@ static void reply_attrs(struct copy *c, struct file *f, const struct sftp_result
 static enum step step_source(struct copy *c, struct file *f)
 {
     struct stat st;
-    f->begun_us = c->meter.on ? link_now_us() : 0;
+    f->begun_us = c->meter.on ? clock_us() : 0;
     if (c->link[FROM])
         return ask(c, f, FROM, &(struct sftp_op){.verb = SFTP_VERB_OPEN, .path = bytes_str(file_path(f, FROM)), .flags = SSH_FXF_READ});
     int flags = O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC | (f->folder && !c->s.follow ? O_NOFOLLOW : 0);
@@ -554,7 +555,7 @@ static void tell_end(struct copy *c, const struct file *f)
 {
     char from[SFTP_PATH_MAX];
     if (!f->failed) {
-        uint64_t now = link_now_us();
+        uint64_t now = clock_us();
         if (c->meter.on)
             meter_draw(&c->meter, &(struct meter_facts){.of = f, .name = f->name ? f->name : f->path[FROM], .size = f->bytes, .bytes = f->bytes,
                 .start = f->start, .begun_us = f->begun_us ? f->begun_us : now, .now_us = now, .done = true});

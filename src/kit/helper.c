@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "os/clock.h"
 #include "os/message.h"
 #include "os/spawn.h"
 

@@ -5,17 +5,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "link_io.h"
-
-uint64_t link_now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
+#include "os/clock.h"
 
 const char *link_status_text(uint32_t status)
 {
@@ -231,7 +224,7 @@ static enum err call_wait(struct link *l, struct sftp_answer *out)
     for (;;) {
         TRY(answer_wait(l, out));
         if (out->tag != LIMITS_TAG || !l->limits_asked_us) return ERR_NONE;
-        l->rtt_us = link_now_us() - l->limits_asked_us;
+        l->rtt_us = clock_us() - l->limits_asked_us;
         l->limits_asked_us = 0;
         if (out->result.kind == SFTP_LIMITS) l->limits = out->result.limits;
         if (sftp_client_asked(l->client) == 0) return ERR_NONE;
@@ -337,7 +330,7 @@ static enum err link_begin(struct link *l)
     if (!a.version) return ERR_PROTOCOL;
     if (!sftp_client_has(l->client, SFTP_VERB_LIMITS)) return ERR_NONE;
     TRY(sftp_client_ask(l->client, &(struct sftp_op){.verb = SFTP_VERB_LIMITS}, LIMITS_TAG));
-    l->limits_asked_us = link_now_us();
+    l->limits_asked_us = clock_us();
     return ERR_NONE;
 }
 

@@ -45,8 +45,6 @@ struct link {
     size_t data_cap;
 };
 
-uint64_t link_now_us(void);
-
 bool link_can_ask(const struct link *l);
 /* sftp_client_ask with data of at most LINK_SMALL bytes; of an open file; or that the caller moves once link_drained(). Only after link_can_ask(). */
 MUST_USE enum err link_ask_data(struct link *l, const struct sftp_op *op, struct bytes data, uint64_t tag);

@@ -3,23 +3,16 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "fdio.h"
+#include "os/clock.h"
 #include "wait.h"
 
 #define POLL_EVERY      2097152     /* bytes moved before the other descriptors are looked at, while there is work without poll */
 #define QUANTUM_MIN     32768       /* a slow link: no more bulk than that waits in front of a keystroke */
 #define PAUSE_US        10000
 #define CHAN_LIMIT      65536       /* channel numbers are small indexes */
-
-uint64_t pump_now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
 
 struct pump *pump_new(struct conn *c, int fd_in, int fd_out, enum pump_fd_kind kind)
 {
@@ -73,7 +66,7 @@ enum err pump_attach(struct pump *p, uint32_t chan, const struct pump_ends *ends
     p->flows = array;
     struct flow *f = flow_new(chan, ends);
     if (!f) return ERR_NOMEM;
-    f->active_us = p->now_us = pump_now_us();
+    f->active_us = p->now_us = clock_us();
     p->flows[p->flow_count++] = p->by_chan[chan] = f;
     return ERR_NONE;
 }
@@ -475,7 +468,7 @@ static bool alarm_due(struct pump *p, uint64_t now_us, struct pump_ready *out)
 enum err pump_next(struct pump *p, const void *mask, struct pump_ready *out)
 {
     for (;;) {
-        uint64_t now_us = p->now_us = pump_now_us();
+        uint64_t now_us = p->now_us = clock_us();
         bool got = false;
         enum err e = pump_step(p, now_us, out, &got);
         if (e != ERR_NONE) (void)pump_write(p);

@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "os/clock.h"
+
 #define TRIM_AFTER_US   1000000     /* idle for that long: buffers go back to the kernel */
 #define PAGE            4096
 
@@ -122,8 +124,7 @@ enum err wait_all(struct pump *p, uint64_t now_us, bool wait, const void *mask, 
     uint64_t pause = pump_pause_us(p);
     if (pause) until = min_u64(until, pause);
     if (!p->trimmed) until = min_u64(until, now_us + TRIM_AFTER_US);
-    uint64_t us = !wait || until <= now_us ? 0 : until - now_us;
-    struct timespec timeout = {.tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000) * 1000};
+    struct timespec timeout = clock_span(!wait || until <= now_us ? 0 : until - now_us);
     bool forever = wait && until == UINT64_MAX;
     int n = ppoll(p->polls, p->poll_count, forever ? NULL : &timeout, mask);
     p->moved = 0;
@@ -133,7 +134,7 @@ enum err wait_all(struct pump *p, uint64_t now_us, bool wait, const void *mask, 
         *got = true;
         return ERR_NONE;
     }
-    if (n == 0 && wait && !p->trimmed && pump_now_us() >= now_us + TRIM_AFTER_US) pump_trim(p);
+    if (n == 0 && wait && !p->trimmed && clock_us() >= now_us + TRIM_AFTER_US) pump_trim(p);
     for (size_t i = 0; i < p->poll_count; i++) poll_note(p, &p->polls[i], &p->whos[i]);
     *got = poll_watched(p, out);
     return ERR_NONE;
@@ -141,10 +142,9 @@ enum err wait_all(struct pump *p, uint64_t now_us, bool wait, const void *mask, 
 
 bool wait_sinks(struct pump *p, uint64_t until_us, const void *mask)
 {
-    uint64_t now_us = pump_now_us();
+    uint64_t now_us = clock_us();
     if (now_us >= until_us || poll_build(p, false) != ERR_NONE) return false;
-    uint64_t us = until_us - now_us;
-    struct timespec timeout = {.tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000) * 1000};
+    struct timespec timeout = clock_span(until_us - now_us);
     if (ppoll(p->polls, p->poll_count, until_us == UINT64_MAX ? NULL : &timeout, mask) < 0) return false;
     for (size_t i = 0; i < p->poll_count; i++) poll_note(p, &p->polls[i], &p->whos[i]);
     return true;

@@ -15,12 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
+#include "os/clock.h"
 
 static void tell(void (*to)(const char *line), const char *fmt, ...) PRINTF_LIKE(2, 3);
 static void tell(void (*to)(const char *line), const char *fmt, ...)
@@ -77,16 +72,17 @@ static bool bind_source(int fd, const struct connect_plan *plan, int family)
 
 /* connect(2) with a limit in time (0: the kernel's); the descriptor is left blocking. 0 or an errno. Interrupted, it goes on by itself,
  * and its outcome is waited for. */
-static int connect_within(int fd, const struct sockaddr *addr, socklen_t n, uint64_t deadline_ms)
+static int connect_within(int fd, const struct sockaddr *addr, socklen_t n, uint64_t deadline_us)
 {
-    int flags = deadline_ms == 0 ? 0 : fcntl(fd, F_GETFL);
-    if (flags < 0 || (deadline_ms != 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0))
+    int flags = deadline_us == 0 ? 0 : fcntl(fd, F_GETFL);
+    if (flags < 0 || (deadline_us != 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0))
         return errno;
     int code = connect(fd, addr, n) == 0 ? 0 : errno;
     while (code == EINPROGRESS || code == EINTR) {
-        uint64_t now = deadline_ms == 0 ? 0 : now_ms();
+        uint64_t now = clock_us();
+        struct timespec t = clock_span(deadline_us > now ? deadline_us - now : 0);
         struct pollfd p = {.fd = fd, .events = POLLOUT};
-        int got = deadline_ms == 0 ? poll(&p, 1, -1) : now >= deadline_ms ? 0 : poll(&p, 1, (int)(deadline_ms - now));
+        int got = ppoll(&p, 1, deadline_us == 0 ? NULL : &t, NULL);
         socklen_t len = sizeof code;
         if (got == 0)
             code = ETIMEDOUT;
@@ -95,12 +91,12 @@ static int connect_within(int fd, const struct sockaddr *addr, socklen_t n, uint
         else if (errno != EINTR)
             code = errno;
     }
-    if (deadline_ms != 0)
+    if (deadline_us != 0)
         (void)fcntl(fd, F_SETFL, flags);
     return code;
 }
 
-static int connect_one(const struct connect_plan *plan, const struct addrinfo *a, uint64_t deadline_ms, char *why, size_t cap)
+static int connect_one(const struct connect_plan *plan, const struct addrinfo *a, uint64_t deadline_us, char *why, size_t cap)
 {
     char address[64], service[16];
     if (getnameinfo(a->ai_addr, a->ai_addrlen, address, sizeof address, service, sizeof service,
@@ -116,7 +112,7 @@ static int connect_one(const struct connect_plan *plan, const struct addrinfo *a
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);     /* before the first byte: no write may wait for an ACK */
     socket_set_tos(fd, plan->tos);
     if (bind_source(fd, plan, a->ai_family)) {
-        int code = connect_within(fd, a->ai_addr, a->ai_addrlen, deadline_ms);
+        int code = connect_within(fd, a->ai_addr, a->ai_addrlen, deadline_us);
         if (code == 0) {
             if (plan->keepalive)
                 setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
@@ -142,7 +138,7 @@ enum err connect_tcp(const struct connect_plan *plan, enum connect_stage *stage,
         return ERR_SYSTEM;
     }
     *stage = CONNECT_SOCKET;
-    uint64_t deadline = plan->timeout_s ? now_ms() + (uint64_t)plan->timeout_s * 1000 : 0;
+    uint64_t deadline = plan->timeout_s ? clock_us() + plan->timeout_s * 1000000ULL : 0;
     int fd = -1;
     for (unsigned i = 0; fd < 0 && (i == 0 || i < plan->attempts); i++) {
         if (i > 0) {

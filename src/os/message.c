@@ -4,20 +4,14 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "os/clock.h"
 
 union control {
     struct cmsghdr head;
     char room[CMSG_SPACE(sizeof(int) * MESSAGE_FDS_MAX)];
 };
-
-uint64_t clock_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
-}
 
 enum err message_pair(int out[2])
 {
@@ -94,11 +88,7 @@ enum err message_wait(int sock, uint64_t deadline_us)
 {
     for (;;) {
         uint64_t now = clock_us();
-        struct timespec t = {0};
-        if (deadline_us > now) {
-            uint64_t left = deadline_us - now;
-            t.tv_sec = (time_t)(left / 1000000u), t.tv_nsec = (long)(left % 1000000u) * 1000;
-        }
+        struct timespec t = clock_span(deadline_us > now ? deadline_us - now : 0);
         struct pollfd p = {.fd = sock, .events = POLLIN};
         int n = ppoll(&p, 1, deadline_us == UINT64_MAX ? NULL : &t, NULL);
         if (n > 0) return ERR_NONE;

@@ -11,6 +11,7 @@
 #include "crypto/algs.h"
 #include "duo.h"
 #include "kit/pump.h"
+#include "os/clock.h"
 #include "tap.h"
 
 struct side {
@@ -204,10 +205,10 @@ static bool transfer(const struct duo_algs *algs, uint64_t up, uint64_t down, ui
 static int bench(char **argv)
 {
     const struct cipher_alg *cipher = cipher_find(bytes_str(argv[1]));
-    uint64_t n = strtoull(argv[2], NULL, 10) << 20, begin = pump_now_us();
+    uint64_t n = strtoull(argv[2], NULL, 10) << 20, begin = clock_us();
     struct duo_algs algs = duo_algs(NULL, cipher ? cipher : &cipher_aes128_gcm, NULL);
     bool good = transfer(&algs, strcmp(argv[3], "down") ? n : 0, strcmp(argv[3], "up") ? n : 0, 0);
-    double s = (double)(pump_now_us() - begin) / 1e6;
+    double s = (double)(clock_us() - begin) / 1e6;
     printf("%s: %s %.0f MB/s\n", argv[1], good ? "good" : "BAD", (double)n / 1e6 / s);
     return !good;
 }

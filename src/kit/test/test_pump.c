@@ -10,6 +10,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "os/clock.h"
 #include "pair.h"
 
 /* Steps one end until it would wait: a watched pipe with a byte in it makes pump_next come back. */
@@ -444,7 +445,7 @@ static void alarm_and_idle_trim_come_without_traffic(void **state)
     (void)state;
     struct end e[2];
     pair_open(e, WINDOW, 1, PUMP_FD_SOCKET);
-    pump_alarm(e[0].p, pump_now_us() + 1200000);
+    pump_alarm(e[0].p, clock_us() + 1200000);
     struct pump_ready r;
     assert_int_equal(pump_next(e[0].p, NULL, &r), ERR_NONE);
     assert_int_equal(r.what, PUMP_TIME);

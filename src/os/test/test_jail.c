@@ -24,6 +24,7 @@
 
 #include <linux/capability.h>
 
+#include "os/clock.h"
 #include "os/jail.h"
 #include "os/message.h"
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "os/clock.h"
 #include "os/fd.h"
 #include "scp.h"
 
@@ -101,22 +102,15 @@ void wire_error(struct wire *w, const char *fmt, ...)
     wire_show(w, bytes_str(line));
 }
 
-static uint64_t now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 void wire_limit(struct wire *w, size_t n)
 {
     if (!opt.limit_kbit) return;
-    uint64_t now = now_us();
+    uint64_t now = clock_us();
     if (!w->begun_us) w->begun_us = now;
     w->moved += n;
     uint64_t due = w->begun_us + w->moved * 8000 / opt.limit_kbit;
     if (due <= now) return;
-    struct timespec t = {.tv_sec = (time_t)((due - now) / 1000000), .tv_nsec = (long)((due - now) % 1000000 * 1000)};
+    struct timespec t = clock_span(due - now);
     nanosleep(&t, NULL);
 }
 

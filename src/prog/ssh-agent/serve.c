@@ -13,6 +13,7 @@
 
 #include "agentd.h"
 #include "base/limits.h"
+#include "os/clock.h"
 #include "os/hide.h"
 #include "os/log.h"
 #include "os/process.h"
@@ -50,9 +51,7 @@ static uint64_t full_until_us;      /* no descriptor or memory for another clien
 
 static uint64_t now_us(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_BOOTTIME, &t);      /* lives end on time though the machine slept */
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+    return clock_read_us(CLOCK_BOOTTIME);   /* lives end on time though the machine slept */
 }
 
 /* ---- clients ---- */

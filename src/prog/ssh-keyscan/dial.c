@@ -10,6 +10,7 @@
 
 #include "base/rd.h"
 #include "keyscan.h"
+#include "os/clock.h"
 #include "os/message.h"
 
 #define SPARE_FDS     64        /* what the process needs besides */

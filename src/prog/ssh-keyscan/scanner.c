@@ -17,6 +17,7 @@
 #include "crypto/sign.h"
 #include "key/key.h"
 #include "keyscan.h"
+#include "os/clock.h"
 #include "os/jail.h"
 #include "os/message.h"
 #include "os/process.h"
@@ -215,8 +216,8 @@ static uint64_t first_deadline(void)
 static NORETURN void run(void)
 {
     for (;;) {
-        uint64_t first = first_deadline(), now = clock_us(), left = first <= now ? 0 : first - now;
-        struct timespec t = {(time_t)(left / 1000000), (long)(left % 1000000 * 1000)};
+        uint64_t first = first_deadline(), now = clock_us();
+        struct timespec t = clock_span(first <= now ? 0 : first - now);
         if (ppoll(s.poll, s.n, first == UINT64_MAX ? NULL : &t, NULL) < 0) continue;
         /* Silent is who had nothing to read when we looked: how long others then keep us busy is not their fault. */
         now = clock_us();

@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "fido.h"
-#include "os/message.h"
+#include "os/clock.h"
 
 #define DEVICES_MAX   8
 #define TOUCH_POLL_MS 50

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "crypto/algs.h"
 #include "crypto/sign.h"
+#include "os/clock.h"
 #include "transport.h"
 
 static uint8_t buffer[CM_MESSAGE_MAX];
@@ -73,7 +74,7 @@ static enum err start(struct transport *t, const struct cm_message *m)
         return ERR_NOMEM;
     /* Ident line, KEXINIT and key shares are made while the UI still connects. */
     struct event ev;
-    return conn_next(t->conn, pump_now_us(), &ev);
+    return conn_next(t->conn, clock_us(), &ev);
 }
 
 static enum err socket_given(struct transport *t, const struct cm_message *m)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "crypto/sign.h"
+#include "os/clock.h"
 #include "os/jail.h"
 #include "transport.h"
 
@@ -43,7 +44,7 @@ static void signals(void)
 /* Is there anything left to do? A session that is over ends with its last byte written; a connection with its last channel. */
 static bool finished(struct transport *t)
 {
-    return t->over && t->channels == 0 && pump_drained(t->pump, t->chan) && !hostkeys_pending(t, pump_now_us());
+    return t->over && t->channels == 0 && pump_drained(t->pump, t->chan) && !hostkeys_pending(t, clock_us());
 }
 
 void wake_at(struct transport *t, uint64_t us)
@@ -69,9 +70,9 @@ static enum err turn(struct transport *t)
     else if (r.what == PUMP_SOURCES_ENDED)
         forward_half(t, r.event.chan, HALF_OURS);
     TRY(session_step(t));
-    TRY(session_alive(t, pump_now_us()));
-    silence_check(t, pump_now_us());
-    TRY(obscure_tick(t, pump_now_us()));
+    TRY(session_alive(t, clock_us()));
+    silence_check(t, clock_us());
+    TRY(obscure_tick(t, clock_us()));
     pump_alarm(t->pump, t->wake_us);
     return ERR_NONE;
 }
@@ -109,7 +110,7 @@ int main(void)
         _exit(1);
     if (lost || (e && e != ERR_PEER_GONE && e != ERR_BY_APPLICATION)) {
         if (t->pump)
-            (void)pump_linger(t->pump, pump_now_us() + LINGER_US, NULL);
+            (void)pump_linger(t->pump, clock_us() + LINGER_US, NULL);
         report_failure(t, e);
         _exit(0);
     }

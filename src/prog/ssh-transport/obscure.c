@@ -3,6 +3,7 @@
  * last, or with a PING of the size of one key. They go on for a random time after the last key, so that neither the rhythm of typing nor its
  * end can be seen. Only where the server has ping@openssh.com, and not for bulk. */
 #include "crypto/sign.h"
+#include "os/clock.h"
 #include "transport.h"
 
 #define BULK_FROM   256             /* so much at once is no typing */
@@ -35,7 +36,7 @@ static void stop(struct transport *t)
 /* Called from the filter: the first key leaves at once and begins the rhythm. */
 void obscure_typed(struct transport *t, size_t n)
 {
-    uint64_t now_us = pump_now_us();
+    uint64_t now_us = clock_us();
     t->obscure.sent = n;
     if (t->obscure.interval_us == 0 || t->obscure.next_us != 0 || n == 0 || n >= BULK_FROM)
         return;

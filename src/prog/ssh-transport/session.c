@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "os/clock.h"
 #include "transport.h"
 
 static const struct cm_session *wish(const struct transport *t)
@@ -54,7 +55,7 @@ enum err session_open(struct transport *t)
     struct cm_none none = {0};
     t->alive_us = (uint64_t)s->alive_s * 1000000;
     if (t->alive_us)
-        t->alive_at = pump_now_us() + t->alive_us;
+        t->alive_at = clock_us() + t->alive_us;
     if (s->kind != CM_NO_SESSION && t->chan == NO_CHAN)
         TRY(channel_open(t));
     if (s->no_more_sessions && conn_facts(t->conn)->peer_is_openssh) {
@@ -157,7 +158,7 @@ enum err session_step(struct transport *t)
     while (s->kind != CM_STDIO_FORWARD && t->step <= s->env.n + STEPS_BEFORE_ENV) {
         enum err e = step_send(t);
         if (e == ERR_AGAIN) {           /* a rekey or a full buffer: soon again */
-            wake_at(t, pump_now_us() + 10000);
+            wake_at(t, clock_us() + 10000);
             return ERR_NONE;
         }
         TRY(e);

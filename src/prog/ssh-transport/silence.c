@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* ChannelTimeout (ssh_config(5)): a channel over which nothing went for too long is closed; "global": all of them together. */
+#include "os/clock.h"
 #include "transport.h"
 
 static uint64_t due(uint64_t since_us, uint32_t timeout_s)
@@ -17,7 +18,7 @@ void silence_begin(struct transport *t, uint32_t chan, uint32_t timeout_s)
 {
     if (chan >= CHANNELS_MAX)
         return;
-    t->since_us[chan] = pump_now_us();
+    t->since_us[chan] = clock_us();
     t->timeout_s[chan] = timeout_s;
     t->silence = t->silence || timeout_s || t->session.m.u.session.global_timeout_s;
 }

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "os/clock.h"
 #include "os/message.h"
 #include "os/spawn.h"
 #include "ui.h"

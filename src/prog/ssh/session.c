@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "conf/parse.h"
 #include "modes.h"
+#include "os/clock.h"
 #include "os/tty.h"
 #include "ui.h"
 
@@ -21,7 +21,7 @@ enum { KIND_NONBLOCK, KIND_SOCKET, KIND_BLOCKING };     /* enum pump_fd_kind */
 
 static volatile sig_atomic_t signalled, resized;
 static int tty_fd = -1;
-static struct timespec begun;
+static uint64_t begun_us;
 
 /* ---- the plan ---- */
 
@@ -250,16 +250,9 @@ static void suspend(void)
 
 /* ---- the end ---- */
 
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)(now.tv_sec - begun.tv_sec) + (double)(now.tv_nsec - begun.tv_nsec) / 1e9;
-}
-
 static NORETURN void finish(const struct cm_end *e)
 {
-    double s = seconds();
+    double s = (double)(clock_us() - begun_us) / 1e6;
     tty_restore();
     if (ui.pty)
         say(CONF_LOG_INFO, "Connection to %.64s closed.", ui.conf->hostname);
@@ -388,7 +381,7 @@ static void wait_once(void)
 
 void session_run(void)
 {
-    clock_gettime(CLOCK_MONOTONIC, &begun);
+    begun_us = clock_us();
     forward_listen();
     if (ui.conf->fork_after_authentication)
         background();

@@ -9,8 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "os/clock.h"
 #include "os/jail.h"
-#include "os/message.h"
 #include "os/spawn.h"
 
 #define PAGE 4096
@@ -210,11 +210,11 @@ NORETURN static void loop(struct face *f)
             else face_files_line(f, r.fd);
             break;
         case PUMP_ROOM: face_files_room(f, r.event.chan); break;
-        case PUMP_TIME: time_passed(f, pump_now_us()); break;
+        case PUMP_TIME: time_passed(f, clock_us()); break;
         case PUMP_SOURCES_ENDED: face_sources_ended(f, r.event.chan); break;
         case PUMP_SIGNAL: case PUMP_FILTERED: case PUMP_DRAINED: break;
         }
-        if (f->authenticated && !planned) planned = true, alive_plan(f, pump_now_us());
+        if (f->authenticated && !planned) planned = true, alive_plan(f, clock_us());
         if (f->limits) face_alarm(f);
     }
 }

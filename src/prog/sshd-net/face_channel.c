@@ -7,6 +7,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "os/clock.h"
 #include "os/message.h"
 
 static struct face_chan *chan_of(struct face *f, uint32_t chan)
@@ -147,7 +148,7 @@ static void chan_gone(struct face *f, uint32_t chan)
         face_ask(f, &a);
     }
     *c = (struct face_chan){.master = -1, .pending = -1};
-    f->unused_since_us = pump_now_us();
+    f->unused_since_us = clock_us();
     face_qos(f);
 }
 
@@ -340,7 +341,7 @@ void face_sources_ended(struct face *f, uint32_t chan)
     if (!c) return;
     c->ended = true, c->master = -1;
     if (c->kind == CHAN_SESSION && !c->exited) {
-        c->eof_at_us = pump_now_us() + EOF_GRACE_US;
+        c->eof_at_us = clock_us() + EOF_GRACE_US;
         face_alarm(f);
         return;
     }

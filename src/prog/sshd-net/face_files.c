@@ -8,6 +8,7 @@
 #include "face.h"
 #include "kit/file_desk.h"
 #include "kit/files.h"
+#include "os/clock.h"
 #include "os/message.h"
 
 #define ROOMS        100                /* packets that one turn may fill */
@@ -123,14 +124,14 @@ static void settle(struct face_files *x)
         face_sources_ended(f, chan);
         return;
     }
-    if (f->limits) f->chans[chan].since_us = pump_now_us();     /* not silent */
+    if (f->limits) f->chans[chan].since_us = clock_us();     /* not silent */
     size_t wants = x->desk ? desk_wants(x->desk) : 0;
     if (pump_want_room(f->pump, chan, wants ? wants + wants / 16 + 4096 : 0) != ERR_NONE) _exit(2);
     short events = (short)((wants < REPLIES_MANY ? POLLIN : 0) | (x->blocked ? POLLOUT : 0));
     if (events != x->watched && pump_watch(f->pump, x->line, events) != ERR_NONE) _exit(2);
     x->watched = events;
     if (x->desk && desk_working(x->desk) && f->work_at_us == 0) {
-        f->work_at_us = pump_now_us() + WORK_PAUSE_US;
+        f->work_at_us = clock_us() + WORK_PAUSE_US;
         face_alarm(f);
     }
 }

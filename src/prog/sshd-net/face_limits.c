@@ -2,6 +2,7 @@
 /* What the settings of this user say about time and the line, once it is known who it is: ChannelTimeout, UnusedConnectionTimeout,
  * RekeyLimit, IPQoS. */
 #include "face.h"
+#include "os/clock.h"
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -12,7 +13,7 @@ void face_limits_begin(struct face *f)
 {
     const struct policy *p = &f->policy;
     const struct conn_setup *s = &f->setup->conn;
-    f->unused_since_us = pump_now_us();
+    f->unused_since_us = clock_us();
     f->limits = p->unused_timeout_s || p->global_timeout_s;
     if (p->rekey_bytes != s->rekey_bytes || p->rekey_s * MICROSECONDS != s->rekey_us)
         conn_rekey_limits(f->conn, p->rekey_bytes, p->rekey_s * MICROSECONDS);
@@ -22,7 +23,7 @@ void face_limits_begin(struct face *f)
 void face_limits_opened(struct face *f, uint32_t chan, uint32_t timeout_s)
 {
     f->chans[chan].timeout_s = timeout_s;
-    f->chans[chan].since_us = pump_now_us();
+    f->chans[chan].since_us = clock_us();
     f->limits = f->limits || timeout_s;
 }
 

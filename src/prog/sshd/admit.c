@@ -7,8 +7,8 @@
 #include <sys/wait.h>
 
 #include "base/text.h"
+#include "os/clock.h"
 #include "os/log.h"
-#include "os/message.h"
 #include "sshd/server.h"
 
 struct source {

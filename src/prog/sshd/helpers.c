@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "os/clock.h"
 #include "os/log.h"
 #include "os/message.h"
 #include "os/spawn.h"

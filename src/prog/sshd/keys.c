@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "conf/sshd.h"
+#include "os/clock.h"
 #include "os/message.h"
 #include "os/spawn.h"
 #include "os/user.h"

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "os/clock.h"
 #include "os/log.h"
 #include "os/message.h"
 #include "os/process.h"
@@ -197,7 +198,7 @@ int listener_run(struct server *s, void (*ready)(void))
         p[2] = (struct pollfd){.fd = nursery_spare_fd(), .events = POLLIN};
         for (size_t i = 0; i < sock_count; i++) p[3 + i] = (struct pollfd){.fd = socks[i], .events = POLLIN};
         uint64_t us = helpers_patience_us(s);
-        const struct timespec t = {.tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000) * 1000};
+        const struct timespec t = clock_span(us);
         if (ppoll(p, 3 + sock_count, us == UINT64_MAX ? NULL : &t, NULL) < 0) continue;
         helpers_tend(s);
         if (p[1].revents) report_read(s);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "conf/sshd.h"
+#include "os/clock.h"
 #include "os/message.h"
 #include "os/spawn.h"
 #include "sshd/account.h"

@@ -10,12 +10,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/text.h"
 #include "conf/sshd.h"
 #include "key/authorized_keys.h"
+#include "os/clock.h"
 #include "os/fd.h"
 #include "os/log.h"
 #include "os/message.h"

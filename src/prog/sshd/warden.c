@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "os/clock.h"
 #include "os/message.h"
 #include "os/process.h"
 #include "os/spawn.h"
@@ -250,9 +251,8 @@ NORETURN static void loop(struct warden *w)
     for (;;) {
         static struct pollfd p[2 + CHANNELS_MAX];
         uint64_t now = clock_us();
-        struct timespec t = {0};
         if (w->grace_us <= now) grace_over(w);
-        if (w->grace_us != UINT64_MAX) t.tv_sec = (time_t)((w->grace_us - now) / 1000000), t.tv_nsec = (long)((w->grace_us - now) % 1000000) * 1000;
+        struct timespec t = clock_span(w->grace_us - now);
         size_t n = polls_fill(w, p);
         if (ppoll(p, n, w->grace_us == UINT64_MAX ? NULL : &t, NULL) <= 0) continue;
         /* Ended sessions first: a face that goes away at the same moment must not take their status with it. Backwards: they may go. */

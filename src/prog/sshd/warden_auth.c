@@ -7,7 +7,7 @@
 
 #include "base/text.h"
 #include "conf/parse.h"
-#include "os/message.h"
+#include "os/clock.h"
 #include "os/process.h"
 #include "sshd/sha256.h"
 #include "sshd/warden_auth.h"

@@ -12,7 +12,7 @@
 
 #include "base/text.h"
 #include "key/sk.h"
-#include "os/message.h"
+#include "os/clock.h"
 #include "sshd/sha256.h"
 #include "sshd/warden_auth.h"
 

@@ -114,7 +114,4 @@ int pump_socket_errno(const struct pump *p);
 /* Why a descriptor of a channel lost data (ENOSPC, EIO of a disk, ENOMEM), after which pump_next() fails with ERR_SYSTEM; else 0. */
 int pump_data_errno(const struct pump *p);
 
-/* Monotonic microseconds. */
-uint64_t pump_now_us(void);
-
 #endif

@@ -33,7 +33,4 @@ MUST_USE enum err message_wait(int sock, uint64_t deadline_us);
 /* Close every descriptor that came with it. */
 void message_close_fds(struct message *m);
 
-/* Monotonic microseconds. */
-uint64_t clock_us(void);
-
 #endif
