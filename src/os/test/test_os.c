@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "os/clock.h"
 #include "os/fd.h"
 #include "os/message.h"
 #include "os/socket.h"
@@ -228,6 +229,17 @@ static void all_of_a_text_goes_through_a_pipe_or_as_much_as_was_asked_for(void *
     assert_true(bytes_equal(wr_bytes(&all), bytes_of(text, sizeof text)));
 }
 
+static void a_span_of_a_second_or_more_is_one_that_the_kernel_takes(void **state)
+{
+    (void)state;
+    const uint64_t us[] = {0, 999999, 1000000, 2300001, UINT64_MAX};
+    for (size_t i = 0; i < sizeof us / sizeof *us; i++) {
+        struct timespec t = clock_span(us[i]);
+        assert_in_range(t.tv_nsec, 0, 999999999);
+        assert_int_equal((uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000, us[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,7 +250,7 @@ int main(void)
         cmocka_unit_test(one_child_leaves_no_frames_to_the_next),
         cmocka_unit_test(a_spawned_program_has_only_the_descriptors_it_was_given),
         cmocka_unit_test(a_program_that_cannot_run_is_an_error_here), cmocka_unit_test(descriptors_may_swap_places),
-        cmocka_unit_test(addresses_have_their_text),
+        cmocka_unit_test(addresses_have_their_text), cmocka_unit_test(a_span_of_a_second_or_more_is_one_that_the_kernel_takes),
         cmocka_unit_test(all_of_a_text_goes_through_a_pipe_or_as_much_as_was_asked_for),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -175,7 +175,7 @@ static void failure_wait(const struct warden *w, bool none, uint64_t began_us)
     sha256_sum(bytes_of(text, sizeof text), hash);
     uint64_t step = none ? 1000 + get_u32(hash) % 800 : 5000 + get_u32(hash) % 4000, spent = clock_us() - began_us, until = step;
     while (until < spent) until *= 2;
-    const struct timespec t = {.tv_nsec = (long)(until - spent) * 1000};
+    const struct timespec t = clock_span(until - spent);
     nanosleep(&t, NULL);
 }
 
