@@ -127,10 +127,20 @@ def accepted(tap, place):
         same((done.returncode, b"no mutual signature algorithm" in done.stderr), (255, True), "status and reason")
 
 
+def refused(tap, place):
+    for name, match, status in (("for this user", [f"Match User {room.TESTER}"], 255), ("for this address", ["Match Address 127.0.0.1"], 255),
+                                ("for another user", ["Match User nobody"], 0), ("for everybody", [], 255)):
+        with tap.case(f"RefuseConnection {name}: {'refused' if status else 'in'}"):
+            server = servers.own(place, "PerSourcePenalties yes", "PerSourcePenalties refuseconnection:30 noauth:0", match=[*match, "RefuseConnection yes"])
+            same(clients.ssh(place, programs.ours("ssh"), server, "true").returncode, status, "status")
+            if status:
+                wait_for("line", lambda: re.search(r"srclimit_penalise: .*connection refused by configuration", log_of(place, server)))
+
+
 def main():
     tap = Tap()
     with Place() as place:
-        for part in paths, usage, fingerprints, channel_timeouts, unused, rekeys, qos, accepted:
+        for part in paths, usage, fingerprints, channel_timeouts, unused, rekeys, qos, accepted, refused:
             part(tap, place)
     tap.end()
 

@@ -104,6 +104,14 @@ static void ext_send(struct warden *w)
     warden_say(w, say, NULL, 0);
 }
 
+/* RefuseConnection of a Match block: who comes is only known now. */
+NORETURN static void refused(struct warden *w)
+{
+    char peer[512];
+    log_line(LOG_LEVEL_INFO, "Connection from %s refused by configuration%s", warden_peer(w, peer, sizeof peer), warden_phase(w));
+    warden_exit(w, WARDEN_REFUSED);
+}
+
 static void user_begin(struct warden *w, const struct ask_who *who)
 {
     char reason[1024] = "";
@@ -122,6 +130,7 @@ static void user_begin(struct warden *w, const struct ask_who *who)
     }
     w->user_known = true;
     if (!w->server->options.debug && !w->server->options.quiet) log_set_level((enum log_level)w->conf->log_level);
+    if (w->conf->refuse_connection) refused(w);
     w->allowed = access_check(&w->account, w->conf, &w->link, reason, sizeof reason) == VERDICT_GOOD &&
                  bytes_is(bytes_of(who->service, who->service_n), "ssh-connection");
     if (reason[0]) log_line(LOG_LEVEL_INFO, "%s", reason);
