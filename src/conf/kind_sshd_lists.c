@@ -58,7 +58,8 @@ static enum err listen_parse(struct line *l, const struct option *o, void *conf)
     if (port.n && (text_to_u64(port, 65535, &v) != ERR_NONE || v == 0)) return option_bad(l, "bad port number");
     rdomain = option_word(l);
     if (rdomain) {
-        if (!conf_word_is(rdomain, "rdomain") || !(one.rdomain = option_word(l))) return option_bad(l, "bad ListenAddress syntax");
+        if (!conf_word_is(rdomain, "rdomain") || !option_word(l)) return option_bad(l, "bad ListenAddress syntax");
+        return option_bad(l, "ListenAddress with rdomain is not supported by this version, and going on without it would allow more than you ask for");
     }
     one.port = (uint16_t)v;
     one.address = conf_pool_text(l->pool, host);
@@ -75,7 +76,6 @@ static void listen_dump(const struct option *o, const void *conf, struct wr *out
         option_dump_name(o, out);
         wr_textf(out, six ? " [%.1000s]" : " %.1000s", s->address);
         if (s->port) wr_textf(out, ":%u", s->port);
-        if (s->rdomain) wr_textf(out, " rdomain %.500s", s->rdomain);
         wr_u8(out, '\n');
     }
 }

@@ -220,6 +220,8 @@ static void errors_are_said_as_openssh_says_them(void **state)
         {"Match address 1.2.3.4/8\n", "Invalid Match address argument '1.2.3.4/8' at line 1\n"},
         {"Match user x\nMaxSessions y\n", "conf line 2: MaxSessions integer value invalid.\n"},
         {"Port 22 23\n", "conf line 1: keyword Port extra arguments at end of line\n"},
+        {"ListenAddress 1.2.3.4 rdomain\n", "conf line 1: bad ListenAddress syntax\n"},
+        {"ListenAddress 1.2.3.4 rdomain x\n", "conf line 1: ListenAddress with rdomain is not supported by this version"},
         {"RDomain x\n", "conf line 1: RDomain is not supported by this version"},
         {"Match user x\nPermitOpen a:1\n", "conf line 2: PermitOpen is not supported by this version"},
     };

@@ -16,7 +16,6 @@ enum { SSHD_PUBKEY_TOUCH_REQUIRED = 1, SSHD_PUBKEY_VERIFY_REQUIRED = 2 };   /* P
 struct sshd_listen {
     const char *address;        /* as written, no brackets: an address or a name to resolve; "0.0.0.0" and "::" (V6ONLY) when none was given */
     uint16_t port;
-    const char *rdomain;
 };
 struct sshd_listens {
     struct sshd_listen *v;
