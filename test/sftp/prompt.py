@@ -15,12 +15,16 @@ from term import Terminal  # noqa: E402
 SERVER = "/usr/lib/openssh/sftp-server"
 
 
+def environment(top):
+    return {"PATH": programs.PATH, "HOME": top, "SHELL": "/bin/sh", "TERM": "xterm", "LC_ALL": "C.UTF-8"}
+
+
 class Prompt:
     def __init__(self, top, *options, preload=None):
         self.local, self.remote = f"{top}/local", f"{top}/remote"
         trees.make(self.remote)
         trees.make(self.local)
-        env = {"PATH": programs.PATH, "HOME": top, "SHELL": "/bin/sh", "TERM": "xterm", "LC_ALL": "C.UTF-8"}
+        env = environment(top)
         if preload:
             env["LD_PRELOAD"] = preload
         os.chdir(self.local)
@@ -129,12 +133,40 @@ def interrupts(tap, top):
             same(len(got) < len(want) and want.startswith(got), True, f"a beginning of it: {len(got)} of {len(want)} bytes")
 
 
+def meter_line(terminal, cols, percent):
+    """Until the meter is drawn for a window of so many columns: the name's own grows with them, and the line fits."""
+    terminal.wait_for(b"\r" + b"/home/good".ljust(cols - 37) + b" %3d%% " % percent)
+    terminal.wait_for(b"\x1b[K")
+    line = terminal.screen[:terminal.seen].rsplit(b"\r", 1)[1].removesuffix(b"\x1b[K")
+    same(len(line) < cols, True, f"{line!r} fits into {cols} columns")
+
+
+def resizing(tap, top):
+    with tap.case("the progress meter follows the window's width, also while nothing comes"):
+        held = f"{top}/held"
+        os.mkfifo(held)
+        t = Terminal([programs.ours("sftp"), "-B", "32768", "-D", f"/usr/bin/python3 {HERE}/liar.py holds"], {**environment(top), "HELD": held})
+        t.wait_for(b"sftp> ")
+        t.wait_echo(False)
+        t.type(b"get good held-back\n")
+        for cols in 91, 60, 140:
+            t.resize(24, cols)
+            meter_line(t, cols, 25)
+        with open(held, "wb"):
+            pass                                # the server goes on
+        meter_line(t, 140, 100)
+        t.wait_for(b"sftp> ")
+        t.type(b"bye\n")
+        same(t.end()[0], 0, "status")
+
+
 def main():
     tap = Tap()
     with tempfile.TemporaryDirectory(prefix="sftp-") as top:
         lines(tap, top)
         completion(tap, top)
         interrupts(tap, top)
+        resizing(tap, top)
         os.chdir("/")
     tap.end()
 
