@@ -124,3 +124,23 @@ def main():
 
 
 main()
+def mode_of(path):
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+def kept_modes(tap, place):
+    with tap.case("the umask counts for public files, and a file that is there keeps its mode"):
+        ca, key = place.key("ed25519", "mode-authority"), place.path("mode-key")
+
+        def shell(script):
+            same(place.run(["/bin/sh", "-c", script, programs.ours("ssh-keygen"), key, ca], cwd=place.folder).returncode, 0, script)
+
+        shell('umask 077; "$0" -q -t ed25519 -N "" -f "$1" && "$0" -q -s "$2" -I id -n me "$1.pub"')
+        same([mode_of(key + end) for end in ("", ".pub", "-cert.pub")], [0o600, 0o600, 0o600], "new ones")
+        for end, mode in ("", 0o400), (".pub", 0o640), ("-cert.pub", 0o440):
+            os.chmod(key + end, mode)
+        shell('"$0" -q -c -C new -f "$1" && "$0" -q -p -a 1 -N x -f "$1" && "$0" -q -s "$2" -I id -n me "$1.pub"')
+        same([mode_of(key + end) for end in ("", ".pub", "-cert.pub")], [0o400, 0o640, 0o440], "old ones")
+
+
+        kept_modes(tap, place)

@@ -173,7 +173,7 @@ static void certify_one(const struct options *o, const struct certify *c, const 
     pubkey_line_write(&line, cert, wr_bytes(&comment));
     wr_u8(&line, '\n');
     e = wr_done(&line);
-    if (e == ERR_NONE) e = atomic_file_write(out, wr_bytes(&line), 0644);
+    if (e == ERR_NONE) e = output_save(out, wr_bytes(&line), 0644);
     if (e != ERR_NONE) fatal("Unable to save public key to %s: %s", out, reason(e));
     if (!o->quiet) certified_say(o, pubkey_cert(cert), out);
 }

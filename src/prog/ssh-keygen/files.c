@@ -220,8 +220,11 @@ enum err private_save(const struct options *o, const struct privkey *k, struct b
 {
     struct wr text CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
     struct privkey_file_how how = {.format = o->format, .passphrase = passphrase, .cipher = o->cipher, .rounds = o->rounds};
+    struct stat old;
     TRY(privkey_file_write(k, comment, &how, &random_libcrypto, &text));
-    return atomic_file_write(path, wr_bytes(&text), 0600);
+    /* An old file keeps what its mode gives its owner, who may not want to write to it by mistake; never what it gives to others. */
+    mode_t mode = stat(path, &old) == 0 ? (old.st_mode & 0300) | 0400 : 0600;
+    return atomic_file_write(path, wr_bytes(&text), mode);
 }
 
 enum err public_save(const struct pubkey *k, struct bytes comment, const char *path)
@@ -231,7 +234,7 @@ enum err public_save(const struct pubkey *k, struct bytes comment, const char *p
     if (comment.n == 0) wr_u8(&text, ' '); /* byte for byte what OpenSSH leaves there */
     wr_u8(&text, '\n');
     TRY(wr_done(&text));
-    return atomic_file_write(path, wr_bytes(&text), 0644);
+    return output_save(path, wr_bytes(&text), 0644);
 }
 
 /* ---- showing ---- */

@@ -96,9 +96,9 @@ MUST_USE enum err private_save(const struct options *o, const struct privkey *k,
 MUST_USE enum err public_save(const struct pubkey *k, struct bytes comment, const char *path);
 /* The fingerprint as -E and -B ask for it. */
 void show_fingerprint(const struct options *o, const struct pubkey *k, struct wr *out);
-/* A file that is no secret: whole or not at all. A new one gets the mode that the umask leaves, an old one keeps its own; what is no regular file
- * is written to as it is. */
-MUST_USE enum err output_save(const char *path, struct bytes content);
+/* A file that is no secret: whole or not at all. A new one gets what the umask leaves of `mode`, an old one keeps its own; what is no regular
+ * file is written to as it is. */
+MUST_USE enum err output_save(const char *path, struct bytes content, mode_t mode);
 /* "size hash comment (type)", and the picture with -v. */
 void print_fingerprint(const struct options *o, const struct pubkey *k, struct bytes comment);
 void print_randomart(const struct options *o, const struct pubkey *k);

@@ -238,7 +238,7 @@ int job_krl_make(struct options *o)
     enum err e = krl_write(k, (uint64_t)time(NULL), &blob);
     if (e != ERR_NONE) fatal("Couldn't generate KRL: %s", reason(e));
     if (blob.n > KRL_FILE_MAX) fatal("Couldn't generate KRL: it would have %zu bytes, more than can be read again", blob.n);
-    e = output_save(o->file, wr_bytes(&blob));
+    e = output_save(o->file, wr_bytes(&blob), 0666);
     if (e != ERR_NONE) fatal("write %s: %s", o->file, reason(e));
     return 0;
 }

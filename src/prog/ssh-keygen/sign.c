@@ -149,7 +149,7 @@ static bool signature_save(const struct options *o, const char *name, struct byt
     char path[PATH_MAX + 8];
     snprintf(path, sizeof path, "%s.sig", name);
     if (!overwrite_allowed(path)) return true;
-    enum err e = output_save(path, armour);
+    enum err e = output_save(path, armour, 0666);
     if (e != ERR_NONE) say("Cannot write to %s: %s", path, reason(e));
     else if (!o->quiet) fprintf(stderr, "Write signature to %s\n", path);
     return e == ERR_NONE;

@@ -139,7 +139,7 @@ void token_attestation_save(const struct options *o, struct bytes attestation)
 {
     struct wishes w = wishes_of(o, PURPOSE_MAKE);
     if (!w.attestation_path) return;
-    enum err e = atomic_file_write(w.attestation_path, attestation, 0644);
+    enum err e = output_save(w.attestation_path, attestation, 0644);
     if (e != ERR_NONE) fatal("Unable to write attestation certificate to \"%s\": %s", w.attestation_path, reason(e));
     if (!o->quiet) printf("Your FIDO attestation certificate has been saved in %s\n", w.attestation_path);
 }
