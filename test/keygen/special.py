@@ -61,6 +61,22 @@ def other_options(tap, place):
             raise AssertionError(done.stderr)
 
 
+def after_names(tap, place):
+    with tap.case("a file whose name begins with - is no option behind another file"):
+        ca, key = place.key("ed25519", "authority"), place.key("ed25519", "subject")
+        os.rename(place.key("ed25519", "uploaded") + ".pub", place.path("-nroot"))
+        done = keygen(place, "-q", "-s", ca, "-I", "id", "-n", "me", f"{key}.pub", "-nroot")
+        same((done.returncode, done.stderr), (0, b""), "status and stderr")
+        for cert in f"{key}-cert.pub", place.path("-nroot-cert.pub"):
+            shown = keygen(place, "-L", "-f", cert).stdout.decode()
+            same(shown.split("Principals:")[1].split()[:2], ["me", "Critical"], cert)
+    with tap.case("-O touch-required and no-verify-required take back what stands before them"):
+        options = ["-O", "no-touch-required", "-O", "touch-required", "-O", "verify-required", "-O", "no-verify-required"]
+        same(keygen(place, "-q", "-s", ca, "-I", "id", "-n", "me", *options, f"{key}.pub").returncode, 0, "status")
+        shown = keygen(place, "-L", "-f", f"{key}-cert.pub").stdout.decode()
+        same(("Critical Options: (none)" in shown, "no-touch-required" in shown), (True, False), shown)
+
+
 def host_keys(tap, place):
     folder = place.path("root/etc/ssh")
     os.makedirs(folder)
@@ -112,18 +128,6 @@ def modes(tap, place):
         same(sorted(re.findall(r"fchmod\(\d+, (0\d+)\)", text)), ["0600", "0644"], "modes afterwards")
 
 
-def main():
-    tap = Tap()
-    with Place() as place:
-        special_files(tap, place)
-        other_options(tap, place)
-        host_keys(tap, place)
-        type_names(tap, place)
-        modes(tap, place)
-    tap.end()
-
-
-main()
 def mode_of(path):
     return stat.S_IMODE(os.stat(path).st_mode)
 
@@ -143,4 +147,17 @@ def kept_modes(tap, place):
         same([mode_of(key + end) for end in ("", ".pub", "-cert.pub")], [0o400, 0o640, 0o440], "old ones")
 
 
+def main():
+    tap = Tap()
+    with Place() as place:
+        special_files(tap, place)
+        other_options(tap, place)
+        after_names(tap, place)
+        host_keys(tap, place)
+        type_names(tap, place)
+        modes(tap, place)
         kept_modes(tap, place)
+    tap.end()
+
+
+main()

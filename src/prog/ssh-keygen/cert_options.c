@@ -69,17 +69,29 @@ static bool take_permission(const char *text, struct wanted *w)
     return false;
 }
 
+/* What a login with an authenticator's key must prove. */
+static bool take_proof(const char *text, struct wanted *w)
+{
+    const struct {
+        const char *word;
+        bool *field, value;
+    } rows[] = {{"no-touch-required", &w->no_touch, true}, {"touch-required", &w->no_touch, false},
+                {"verify-required", &w->verify, true}, {"no-verify-required", &w->verify, false}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (strcasecmp(text, rows[i].word) == 0) {
+            *rows[i].field = rows[i].value;
+            return true;
+        }
+    return false;
+}
+
 static void take(const char *text, struct wanted *w, struct certify *out)
 {
     const char *value;
     if (strcasecmp(text, "clear") == 0) {
         *w = (struct wanted){.command = w->command, .source = w->source};
-    } else if (take_permission(text, w)) {
+    } else if (take_permission(text, w) || take_proof(text, w)) {
         return;
-    } else if (strcasecmp(text, "no-touch-required") == 0) {
-        w->no_touch = true;
-    } else if (strcasecmp(text, "verify-required") == 0) {
-        w->verify = true;
     } else if (starts(text, "force-command=", &value)) {
         if (!*value) fatal("Empty force-command option");
         if (w->command) fatal("force-command already specified");

@@ -151,7 +151,8 @@ static void parse_options(struct options *o, int argc, char **argv)
     static const struct option words[] = {{"audit", no_argument, NULL, OPTION_AUDIT}, {0}};     /* the one that OpenSSH has not */
     int letter;
     opterr = 0;
-    while ((letter = getopt_long(argc, argv, ":ABHKLQUXceghiklopquvyC:D:E:F:I:M:N:O:P:R:V:Y:Z:a:b:f:m:n:r:s:t:w:z:", words, NULL)) != -1) {
+    /* '+': what stands behind a file's name is a file, too, whatever it is called (keygen -s CA *.pub) */
+    while ((letter = getopt_long(argc, argv, "+:ABHKLQUXceghiklopquvyC:D:E:F:I:M:N:O:P:R:V:Y:Z:a:b:f:m:n:r:s:t:w:z:", words, NULL)) != -1) {
         if (letter == '?') fprintf(stderr, "unknown option -- %c\n", optopt ? optopt : '-');
         if (letter == ':') fprintf(stderr, "option requires an argument -- %c\n", optopt);
         if (letter == '?' || letter == ':') usage();
