@@ -220,6 +220,19 @@ def lives(tap, place, agent):
         same(short.add(place.key()).returncode, 0, "add")
         with short.connect() as link:
             wait_for("end of its life", lambda: link.list() == [])
+    with tap.case("the agent's -t counts for a certificate, too, though ssh-add says when that ends"):
+        key = place.key("ed25519", "certified")
+        place.run([programs.ours("ssh-keygen"), "-q", "-s", place.key(), "-I", "id", "-n", "me", "-V", "+52w", f"{key}.pub"], check=True)
+        same(short.add(key).returncode, 0, "add")
+        with short.connect() as link:
+            same(len(link.list()) <= 2, True, "keys")
+            wait_for("end of both lives", lambda: link.list() == [])
+    with tap.case("ssh-add: a file whose name begins with - is no option behind another file"):
+        done = agent.add(place.key(), "-D")
+        same((done.returncode, b"-D: No such file" in done.stderr), (1, True), done.stderr)
+        with agent.connect() as link:
+            same(len(link.list()), 1, "keys")
+        same(agent.add("-D").returncode, 0, "empty")
 
 
 def locks(tap, place, agent):

@@ -80,7 +80,9 @@ static void option_take(int c)
     case 't': lifetime_take(); break;
     case 'q': o.quiet = true; break;
     case 'T': act(ACT_TEST); break;
-    default: usage();
+    default:
+        fprintf(stderr, c == ':' ? "option requires an argument -- %c\n" : "unknown option -- %c\n", optopt);
+        usage();
     }
 }
 
@@ -162,7 +164,8 @@ int main(int argc, char **argv)
     if (crypto_load() != ERR_NONE) fatal("cannot load libcrypto");
     agent_reach();
     o.sk_provider = getenv("SSH_SK_PROVIDER");
-    for (int c; (c = getopt(argc, argv, "vkKlLNCcdDTxXQE:e:h:H:qs:S:t:")) != -1;) option_take(c);
+    /* '+': behind a file's name no word is an option, whatever a file is called */
+    for (int c; (c = getopt(argc, argv, "+:vkKlLNCcdDTxXQE:e:h:H:qs:S:t:")) != -1;) option_take(c);
     if (actions > 1) fatal("Invalid combination of actions");
     if (o.keys_only && o.certs_only) fatal("Invalid combination of -C and -k");
     destinations_find();
