@@ -13,11 +13,19 @@ static void identity_drop(struct identity **id)
     identity_free(*id);
 }
 
-/* A life that the request gives, else the agent's default. */
-static uint64_t death_of(const struct call *k, const struct constraints *c)
+/* ssh-add gives each certificate a life that ends soon after the certificate: nobody's wish to have the key for longer than the agent's default. */
+static bool life_is_certs(const struct call *k, const struct identity *id)
 {
-    uint64_t life = c->has_lifetime ? c->lifetime_us : k->a->setup.lifetime_us;
-    return life == 0 && !c->has_lifetime ? UINT64_MAX : k->now_us + life;
+    const struct cert *cert = pubkey_cert(id->pub);
+    return cert && k->a->wall_s + id->limits.lifetime_us / 1000000 >= cert->valid_before;
+}
+
+/* A life that the request gives, else the agent's default. */
+static uint64_t death_of(const struct call *k, const struct identity *id)
+{
+    uint64_t given = id->limits.lifetime_us, own = k->a->setup.lifetime_us;
+    if (!id->limits.has_lifetime) return own == 0 ? UINT64_MAX : k->now_us + own;
+    return k->now_us + (own && own < given && life_is_certs(k, id) ? own : given);
 }
 
 /* Into the ring, unless one that this connection may not see stands in its place. */
@@ -76,7 +84,7 @@ enum err do_add(struct call *k)
     else TRY(constraints_parse(&k->r, &id->limits));
     if (id->limits.has_certs) return ERR_UNSUPPORTED;       /* they go with tokens only */
     TRY(sk_provider_take(k, id));
-    id->death_us = death_of(k, &id->limits);
+    id->death_us = death_of(k, id);
     id->cost = k->size;
     TRY(put(k, &id));
     wr_u8(k->reply, MSG_SUCCESS);
@@ -103,7 +111,7 @@ static enum err token_key_put(struct call *k, const struct token_plan *plan, str
     TRY(constraints_parse(&constraints, &id->limits));
     id->provider = strdup(plan->provider);
     if (!id->provider) return ERR_NOMEM;
-    id->death_us = death_of(k, &id->limits);
+    id->death_us = death_of(k, id);
     id->cost = k->size;
     return put(k, &id);
 }
