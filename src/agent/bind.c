@@ -61,7 +61,7 @@ enum err session_bind(struct agent_conn *c, struct rd *r, uint64_t wall_s)
     TRY(pubkey_parse_any(blob, &key));
     if (host_verify(key, session_id, sig) != VERDICT_GOOD) return ERR_SIGNATURE;
     const char *why;
-    if (pubkey_cert(key) && cert_check(pubkey_cert(key), CERT_HOST, wall_s, bytes_str(sig_algs_default), &why) != VERDICT_GOOD) return ERR_HOSTKEY;
+    if (pubkey_cert(key) && cert_check(pubkey_cert(key), CERT_HOST, wall_s, bytes_str(sig_algs_sound), &why) != VERDICT_GOOD) return ERR_HOSTKEY;
     enum err e = binding_check(c, session_id, key);
     if (e == ERR_AGAIN) return ERR_NONE;
     TRY(e);

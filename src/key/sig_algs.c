@@ -33,6 +33,7 @@ const struct sig_alg sig_algs[] = {
 #define PLAIN "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,sk-ssh-ed25519@openssh.com," \
               "sk-ecdsa-sha2-nistp256@openssh.com," SIG_WEBAUTHN ",rsa-sha2-512,rsa-sha2-256"
 const char sig_algs_default[] = PLAIN;
+const char sig_algs_sound[] = PLAIN ",ssh-mldsa44-ed25519@openssh.com";
 const char sig_algs_default_any[] =
     "ssh-ed25519-cert-v01@openssh.com,ecdsa-sha2-nistp256-cert-v01@openssh.com,ecdsa-sha2-nistp384-cert-v01@openssh.com,"
     "ecdsa-sha2-nistp521-cert-v01@openssh.com,sk-ssh-ed25519-cert-v01@openssh.com,sk-ecdsa-sha2-nistp256-cert-v01@openssh.com,"

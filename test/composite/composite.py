@@ -118,6 +118,13 @@ def check_elsewhere(tap, place, key):
         place.write("signature", signature)
         keygen(place, "-Y", "verify", "-n", "file", "-I", "me", "-f", "signers", "-s", "signature", stdin=b"text")
         keygen(place, "-Y", "verify", "-n", "file", "-I", "me", "-f", "signers", "-s", "signature", stdin=b"test", want=255)
+    with tap.case("a signature of a file by a key that such a CA certified"):
+        subject, ca = place.key("ed25519", "plain"), place.path("ca")
+        keygen(place, "-q", "-s", ca, "-I", "id", "-n", "me", f"{subject}.pub")
+        place.write("signers", f"me cert-authority {place.public(ca)}\n")
+        place.write("signature", keygen(place, "-Y", "sign", "-q", "-n", "file", "-f", f"{subject}-cert.pub", stdin=b"text"))
+        keygen(place, "-Y", "verify", "-n", "file", "-I", "me", "-f", "signers", "-s", "signature", stdin=b"text")
+        same(keygen(place, "-Y", "find-principals", "-f", "signers", "-s", "signature"), "me\n", "principals")
 
 
 def main():

@@ -76,7 +76,7 @@ static bool cert_allows(const struct signers *f, const struct pubkey *key, const
 {
     const char *why = "Certificate invalid: name is not a listed principal";
     const struct cert *c = pubkey_cert(key);
-    if (cert_check(c, CERT_USER, at_s, bytes_str(sig_algs_default), &why) == VERDICT_GOOD && cert_has_principal(c, bytes_str(principal))) return true;
+    if (cert_check(c, CERT_USER, at_s, bytes_str(sig_algs_sound), &why) == VERDICT_GOOD && cert_has_principal(c, bytes_str(principal))) return true;
     say("%s:%zu: certificate not authorized: %s", f->path, f->walk.number, why);
     return false;
 }
@@ -121,7 +121,7 @@ static bool cert_names(const struct signers *f, const struct signer *s, const st
     const char *why = NULL;
     const struct cert *c = pubkey_cert(key);
     struct bytes pattern, name;
-    bool good = cert_check(c, CERT_USER, at_s, bytes_str(sig_algs_default), &why) == VERDICT_GOOD;
+    bool good = cert_check(c, CERT_USER, at_s, bytes_str(sig_algs_sound), &why) == VERDICT_GOOD;
     for (size_t at = 0; good && names_next(s->principals, &at, &pattern);)
         for (struct bytes rest = c->principals; cert_name_next(&rest, &name);)
             if (name.n && pattern_match(name, pattern)) name_put(out, name);

@@ -25,6 +25,8 @@ bool sig_alg_is_cert(const struct sig_alg *alg);
 const struct sig_alg *sig_alg_plain(const struct sig_alg *alg);
 /* Comma separated defaults of plain keys, and those with certificates before them: HostKeyAlgorithms = PubkeyAcceptedAlgorithms. */
 extern const char sig_algs_default[], sig_algs_default_any[];
+/* All plain ones but SHA-1: what a CA may have signed with where its key was named and no option could list algorithms. */
+extern const char sig_algs_sound[];
 
 struct pubkey;                  /* parsed and checked; owns its blob */
 
