@@ -8,7 +8,6 @@
 
 #include "agent/server.h"
 #include "crypto/sign.h"
-#include "key/cert.h"
 
 #define SECOND 1000000ull
 
@@ -109,18 +108,6 @@ static int bind(struct agent *a, struct agent_conn *c, const struct privkey *hos
     return send_now(a, c, &w);
 }
 
-/* The certificate of `subject` for anybody of time 1000 to 2000. */
-static void cert_make(enum cert_kind kind, const struct privkey *subject, const struct privkey *ca, struct wr *out)
-{
-    struct wr body CLEANUP(wr_clear) = wr_heap(100000), sig CLEANUP(wr_clear) = wr_heap(10000);
-    const struct bytes names[] = {BYTES_LIT("name")};
-    const struct cert_plan plan = {.kind = kind, .valid_after = 1000, .valid_before = 2000, .key_id = BYTES_LIT("id"), .principals = names, .principals_n = 1};
-    *out = wr_heap(100000);
-    assert_int_equal(cert_body_write(&plan, privkey_public(subject), privkey_public(ca), &random_libcrypto, &body), ERR_NONE);
-    assert_int_equal(privkey_sign(ca, alg_of(ca), wr_bytes(&body), &sig), ERR_NONE);
-    assert_int_equal(cert_write(wr_bytes(&body), wr_bytes(&sig), out), ERR_NONE);
-}
-
 /* RFC 4252 7 */
 static void login_write(struct wr *w, const char *id, const char *user, const struct privkey *k, const struct privkey *host)
 {
@@ -212,54 +199,6 @@ static void test_a_life_ends_when_its_time_has_come(void **state)
     assert_int_equal(agent_deadline(a), 6 * SECOND);
     assert_int_equal(add(a, c, mine, &(struct agent_limits){.lifetime_s = 60}), 6);
     assert_int_equal(agent_deadline(a), 61 * SECOND);
-    agent_conn_free(c), agent_free(a);
-}
-
-static void test_the_agents_own_life_counts_for_a_certificate_that_only_says_its_end(void **state)
-{
-    struct agent_conn *c;
-    struct agent_setup s = plain_setup;
-    struct agent *a = agent_make(&c);
-    struct wr blob CLEANUP(wr_clear) = {0};
-    struct pubkey *cert CLEANUP(pubkey_drop) = NULL;
-    static const struct {
-        uint32_t given_s;
-        uint64_t default_s, want_s;
-    } rows[] = {{800, 5, 5}, {500, 5, 5}, {499, 5, 499}, {500, 0, 500}, {800, 900, 800}};   /* 500 s before its end */
-    (void)state;
-    agent_free(a);
-    cert_make(CERT_USER, mine, other, &blob);
-    assert_int_equal(pubkey_parse_any(wr_bytes(&blob), &cert), ERR_NONE);
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct wr w = wr_heap(100000);
-        s.lifetime_us = rows[i].default_s * SECOND;
-        a = agent_new(&s);
-        agent_wall_clock(a, 1500);
-        agent_add_write(&w, cert, mine, BYTES_LIT("a comment"), &(struct agent_limits){.lifetime_s = rows[i].given_s});
-        assert_int_equal(send_now(a, c, &w), 6);
-        assert_int_equal(agent_deadline(a), (1 + rows[i].want_s) * SECOND);
-        agent_free(a);
-    }
-    agent_conn_free(c);
-}
-
-static void test_a_host_proves_itself_by_a_certificate_of_any_sound_ca(void **state)
-{
-    struct agent_conn *c;
-    struct agent *a = agent_make(&c);
-    struct privkey *composite CLEANUP(privkey_drop) = NULL;
-    (void)state;
-    key_make("ssh-mldsa44-ed25519@openssh.com", 0, &composite);
-    agent_wall_clock(a, 1500);
-    const struct privkey *const cas[] = {other, host_b, composite};
-    for (size_t i = 0; i < COUNT_OF(cas); i++) {
-        struct wr blob CLEANUP(wr_clear) = {0}, w = wr_heap(100000), sig CLEANUP(wr_clear) = wr_heap(10000);
-        const char *id = (const char *[]){"one", "two", "three"}[i];
-        cert_make(CERT_HOST, host_a, cas[i], &blob);
-        assert_int_equal(privkey_sign(host_a, alg_of(host_a), bytes_str(id), &sig), ERR_NONE);
-        agent_bind_write(&w, wr_bytes(&blob), bytes_str(id), wr_bytes(&sig), true);
-        assert_int_equal(send_now(a, c, &w), 6);
-    }
     agent_conn_free(c), agent_free(a);
 }
 
@@ -503,8 +442,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_key_is_added_listed_used_and_removed),
         cmocka_unit_test(test_a_life_ends_when_its_time_has_come),
-        cmocka_unit_test(test_the_agents_own_life_counts_for_a_certificate_that_only_says_its_end),
-        cmocka_unit_test(test_a_host_proves_itself_by_a_certificate_of_any_sound_ca),
         cmocka_unit_test(test_a_constraint_that_is_not_understood_adds_no_key),
         cmocka_unit_test(test_a_key_with_confirm_waits_for_a_yes),
         cmocka_unit_test(test_a_locked_agent_shows_and_does_nothing),
