@@ -168,6 +168,9 @@ def check_trouble(tap, place):
             done = run(place, "ours", *made, "-w", library(), SOFT_SK_TROUBLE=trouble)
             same((done.returncode, done.stderr.count(b"\n"), words in done.stderr), (255, 1, True), f"{trouble}: {done.stderr}")
         same(run(place, "ours", *made, "-w", library(), SSH_SK_HELPER="/nonexistent").stderr.count(b"no such program"), 1, "no helper")
+    with tap.case("what a provider does at exit is not begun: the answer is out, and who asked ends the helper at any moment"):
+        for n in range(5):
+            enroll(place, "ours", "ed25519-sk", f"linger-{n}", SOFT_SK_TROUBLE="linger")
     with tap.case("only a library of the right kind is loaded"):
         os.mkfifo(place.path("fifo"))
         bad = {place.path("nothing"): b"No such file", place.path("fifo"): b"is not an OpenSSH FIDO library", place.folder: b"is not",

@@ -1,24 +1,33 @@
 /* SPDX-License-Identifier: ISC */
-/* A FIDO authenticator in software, as a provider library: what SecurityKeyProvider and ssh-keygen -w load, in OpenSSH's helper and ours.
+/* A FIDO authenticator in software, as a provider library: what SecurityKeyProvider and ssh-keygen -w load, in OpenSSH's helper and ours. It
+ * stands on libcrypto alone: foreign code, without sanitizers in any build.
  * The key handle holds the key. In the environment:
  *   SOFT_SK_PIN      the PIN: verification and listing want it
  *   SOFT_SK_STORE    a folder for resident keys and the counter
  *   SOFT_SK_TOUCH    a file: who wants presence waits until it is there, as a person may take a while
- *   SOFT_SK_TROUBLE  crash | hang | lie (a signature that is not good) | junk (lengths that cannot be) | refuse | gone (no device) */
+ *   SOFT_SK_TROUBLE  crash | hang | lie (a signature that is not good) | junk (lengths that cannot be) | refuse | gone (no device) |
+ *                    linger (speaks while the process exits) */
 #include <dirent.h>
-#include <signal.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-#include "base/random.h"
-#include "base/wr.h"
-#include "crypto/sign.h"
 #include "sk_api.h"
 
 #define EXPORT  __attribute__((visibility("default")))
 #define MAGIC   "SOFT"
-#define HANDLE  (sizeof MAGIC + 32 + 65)    /* magic, NUL, seed or scalar, point */
+#define POINT   65
+#define HANDLE  (sizeof MAGIC + 32 + POINT) /* magic, NUL, seed or scalar, point */
+#define SIG_MAX 80
 #define COUNTER 41
 
 EXPORT uint32_t sk_api_version(void)
@@ -34,9 +43,14 @@ static bool trouble(const char *what)
 
 static int misbehave(void)
 {
-    if (trouble("crash")) raise(SIGSEGV);
+    if (trouble("crash")) abort();
     while (trouble("hang")) pause();
     return trouble("refuse") ? SSH_SK_ERR_GENERAL : trouble("gone") ? SSH_SK_ERR_DEVICE_NOT_FOUND : 0;
+}
+
+__attribute__((destructor)) static void linger(void)
+{
+    if (trouble("linger")) (void)!write(STDERR_FILENO, "still here\n", 11);
 }
 
 static uint8_t *copied(const void *p, size_t n, size_t *len)
@@ -102,30 +116,80 @@ static int resident_keep(uint32_t alg, const char *user, const char *application
 
 /* ---- keys ---- */
 
+static EVP_PKEY *ed25519_of(const uint8_t seed[32])
+{
+    return EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, 32);
+}
+
+static bool ed25519_point(const uint8_t seed[32], uint8_t out[32])
+{
+    EVP_PKEY *k = ed25519_of(seed);
+    size_t n = 32;
+    bool good = k && EVP_PKEY_get_raw_public_key(k, out, &n) == 1;
+    EVP_PKEY_free(k);
+    return good;
+}
+
+/* The scalar, and behind it the point. */
+static bool ecdsa_make(uint8_t secret[32 + POINT])
+{
+    EVP_PKEY *k = EVP_EC_gen("P-256");
+    BIGNUM *scalar = NULL;
+    size_t n = 0;
+    bool good = k && EVP_PKEY_get_bn_param(k, OSSL_PKEY_PARAM_PRIV_KEY, &scalar) == 1 && BN_bn2binpad(scalar, secret, 32) == 32 &&
+                EVP_PKEY_get_octet_string_param(k, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, secret + 32, POINT, &n) == 1 && n == POINT;
+    BN_clear_free(scalar);
+    EVP_PKEY_free(k);
+    return good;
+}
+
+static EVP_PKEY *ecdsa_of(const uint8_t secret[32 + POINT])
+{
+    EVP_PKEY *k = NULL;
+    BIGNUM *scalar = BN_bin2bn(secret, 32, NULL);
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+    OSSL_PARAM_BLD *b = OSSL_PARAM_BLD_new();
+    bool good = scalar && ctx && b && OSSL_PARAM_BLD_push_utf8_string(b, OSSL_PKEY_PARAM_GROUP_NAME, "P-256", 0) == 1 &&
+                OSSL_PARAM_BLD_push_octet_string(b, OSSL_PKEY_PARAM_PUB_KEY, secret + 32, POINT) == 1 &&
+                OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_PRIV_KEY, scalar) == 1;
+    OSSL_PARAM *params = good ? OSSL_PARAM_BLD_to_param(b) : NULL;
+    if (!params || EVP_PKEY_fromdata_init(ctx) != 1 || EVP_PKEY_fromdata(ctx, &k, EVP_PKEY_KEYPAIR, params) != 1) k = NULL;
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(b);
+    EVP_PKEY_CTX_free(ctx);
+    BN_clear_free(scalar);
+    return k;
+}
+
+/* out: SIG_MAX bytes; how many they are, 0: it failed. */
+static size_t signed_by(EVP_PKEY *k, const EVP_MD *hash, const uint8_t *text, size_t text_n, uint8_t *out)
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    size_t n = SIG_MAX;
+    if (!k || !ctx || EVP_DigestSignInit(ctx, NULL, hash, NULL, k) != 1 || EVP_DigestSign(ctx, out, &n, text, text_n) != 1) n = 0;
+    EVP_MD_CTX_free(ctx);
+    return n;
+}
+
 static int make(uint32_t alg, uint8_t handle[HANDLE], uint8_t *public_key, size_t *public_n)
 {
-    struct wr point = wr_span((struct span){public_key, 65});
-    struct secret scalar = {0};
     uint8_t *secret = handle + sizeof MAGIC;
     memset(handle, 0, HANDLE);
     memcpy(handle, MAGIC, sizeof MAGIC);
     if (alg == SSH_SK_ED25519) {
-        *public_n = ED25519_PUBLIC;
-        return random_fill(&random_libcrypto, secret, 32) == ERR_NONE && ed25519_public(secret, public_key) == ERR_NONE
-                   ? 0 : SSH_SK_ERR_GENERAL;
+        *public_n = 32;
+        return RAND_bytes(secret, 32) == 1 && ed25519_point(secret, public_key) ? 0 : SSH_SK_ERR_GENERAL;
     }
-    if (ecdsa_generate(&ec_nistp256, &point, &scalar) != ERR_NONE) return SSH_SK_ERR_GENERAL;
-    memcpy(secret, scalar.p, 32);
-    memcpy(secret + 32, public_key, 65);
-    *public_n = 65;
-    secret_clear(&scalar);
+    if (!ecdsa_make(secret)) return SSH_SK_ERR_GENERAL;
+    memcpy(public_key, secret + 32, POINT);
+    *public_n = POINT;
     return 0;
 }
 
 EXPORT int sk_enroll(uint32_t alg, const uint8_t *challenge, size_t challenge_len, const char *application, uint8_t flags, const char *pin,
                      struct sk_option **options, struct sk_enroll_response **out)
 {
-    uint8_t handle[HANDLE], public_key[65];
+    uint8_t handle[HANDLE], public_key[POINT];
     size_t public_n;
     bool verified;
     int e = misbehave();
@@ -161,31 +225,43 @@ static uint32_t counter_next(void)
     return n + 1;
 }
 
-static int sign(uint32_t alg, const uint8_t *secret, struct bytes text, struct sk_sign_response *r)
+static void number_put(const BIGNUM *bn, uint8_t **out, size_t *n)
 {
-    if (alg == SSH_SK_ED25519) {
-        uint8_t sig[ED25519_SIG];
-        if (ed25519_sign(secret, text, sig) != ERR_NONE) return SSH_SK_ERR_GENERAL;
+    uint8_t room[32];
+    if (BN_bn2binpad(bn, room, sizeof room) != sizeof room) abort();
+    *out = copied(room, sizeof room, n);
+}
+
+static int sign(uint32_t alg, const uint8_t *secret, const uint8_t *text, size_t text_n, struct sk_sign_response *r)
+{
+    uint8_t sig[SIG_MAX];
+    const uint8_t *der = sig;
+    bool ed = alg == SSH_SK_ED25519;
+    EVP_PKEY *k = ed ? ed25519_of(secret) : ecdsa_of(secret);
+    size_t n = signed_by(k, ed ? NULL : EVP_sha256(), text, text_n, sig);
+    EVP_PKEY_free(k);
+    if (n == 0) return SSH_SK_ERR_GENERAL;
+    if (ed) {
         sig[9] ^= trouble("lie");
-        r->sig_r = copied(sig, sizeof sig, &r->sig_r_len);
+        r->sig_r = copied(sig, n, &r->sig_r_len);
         return 0;
     }
-    uint8_t a[40], b[40];
-    struct wr wa = wr_span((struct span){a, sizeof a}), wb = wr_span((struct span){b, sizeof b});
-    if (ecdsa_sign(&ec_nistp256, bytes_of(secret + 32, 65), bytes_of(secret, 32), text, &wa, &wb) != ERR_NONE) return SSH_SK_ERR_GENERAL;
-    a[9] ^= trouble("lie");
-    r->sig_r = copied(a, wa.n, &r->sig_r_len);
-    r->sig_s = copied(b, wb.n, &r->sig_s_len);
+    ECDSA_SIG *pair = d2i_ECDSA_SIG(NULL, &der, (long)n);
+    if (!pair) return SSH_SK_ERR_GENERAL;
+    number_put(ECDSA_SIG_get0_r(pair), &r->sig_r, &r->sig_r_len);
+    number_put(ECDSA_SIG_get0_s(pair), &r->sig_s, &r->sig_s_len);
+    ECDSA_SIG_free(pair);
+    r->sig_r[9] ^= trouble("lie");
     return 0;
 }
 
 EXPORT int sk_sign(uint32_t alg, const uint8_t *data, size_t data_len, const char *application, const uint8_t *key_handle, size_t key_handle_len,
-                   uint8_t flags, const char *pin, struct sk_option **options UNUSED, struct sk_sign_response **out)
+                   uint8_t flags, const char *pin, struct sk_option **options, struct sk_sign_response **out)
 {
-    uint8_t hash[32], room[128];
-    struct wr text = wr_span((struct span){room, sizeof room});
+    uint8_t text[32 + 1 + 4 + 32];
     bool verified;
     int e = misbehave();
+    (void)options;
     if (!e) e = verify(flags & SSH_SK_USER_VERIFICATION_REQD, pin, &verified);
     if (!e) e = touch(flags & SSH_SK_USER_PRESENCE_REQD);
     if (e) return e;
@@ -194,14 +270,12 @@ EXPORT int sk_sign(uint32_t alg, const uint8_t *data, size_t data_len, const cha
     if (!r) abort();
     r->flags = (uint8_t)((flags & SSH_SK_USER_PRESENCE_REQD) | (verified ? SSH_SK_USER_VERIFICATION_REQD : 0));
     r->counter = counter_next();
-    if (hash_digest(&hash_sha256, bytes_str(application), hash) != ERR_NONE) abort();
-    wr_raw(&text, bytes_of(hash, 32));
-    wr_u8(&text, r->flags);
-    wr_u32(&text, r->counter);
-    if (hash_digest(&hash_sha256, bytes_of(data, data_len), hash) != ERR_NONE) abort();
-    wr_raw(&text, bytes_of(hash, 32));
+    SHA256((const uint8_t *)application, strlen(application), text);
+    text[32] = r->flags;
+    for (int i = 0; i < 4; i++) text[33 + i] = (uint8_t)(r->counter >> (24 - 8 * i));
+    SHA256(data, data_len, text + 37);
     *out = r;
-    return sign(alg, key_handle + sizeof MAGIC, wr_bytes(&text), r);
+    return sign(alg, key_handle + sizeof MAGIC, text, sizeof text, r);
 }
 
 /* ---- listing ---- */
@@ -209,9 +283,9 @@ EXPORT int sk_sign(uint32_t alg, const uint8_t *data, size_t data_len, const cha
 static struct sk_resident_key *resident_read(const char *name)
 {
     char path[4096], user[256] = "", application[256] = "";
-    uint8_t handle[HANDLE], public_key[65], flags;
+    uint8_t handle[HANDLE], public_key[POINT], flags;
     unsigned alg;
-    size_t public_n = 65;
+    size_t public_n = POINT;
     snprintf(path, sizeof path, "%s/%s", store(), name);
     FILE *f = fopen(path, "r");
     if (!f || fread(&flags, 1, 1, f) != 1 || fread(handle, 1, HANDLE, f) != HANDLE) abort();
@@ -224,9 +298,9 @@ static struct sk_resident_key *resident_read(const char *name)
     if (sscanf(slashed, "%u", &alg) != 1 || !comma) abort();
     snprintf(user, sizeof user, "%.*s", (int)(comma - slashed - 2), slashed + 2);
     snprintf(application, sizeof application, "%s", comma + 1);
-    memcpy(public_key, handle + sizeof MAGIC + 32, 65);
-    if (alg == SSH_SK_ED25519) public_n = ED25519_PUBLIC;
-    if (alg == SSH_SK_ED25519 && ed25519_public(handle + sizeof MAGIC, public_key) != ERR_NONE) abort();
+    memcpy(public_key, handle + sizeof MAGIC + 32, POINT);
+    if (alg == SSH_SK_ED25519) public_n = 32;
+    if (alg == SSH_SK_ED25519 && !ed25519_point(handle + sizeof MAGIC, public_key)) abort();
     struct sk_resident_key *k = calloc(1, sizeof *k);
     if (!k) abort();
     k->alg = alg;
@@ -246,11 +320,12 @@ static int not_hidden(const struct dirent *d)
     return d->d_name[0] != '.';
 }
 
-EXPORT int sk_load_resident_keys(const char *pin, struct sk_option **options UNUSED, struct sk_resident_key ***out, size_t *n)
+EXPORT int sk_load_resident_keys(const char *pin, struct sk_option **options, struct sk_resident_key ***out, size_t *n)
 {
     struct dirent **names;
     bool verified;
     int e = misbehave();
+    (void)options;
     if (!e) e = verify(true, pin, &verified);
     if (e) return e;
     int count = store() ? scandir(store(), &names, not_hidden, alphasort) : 0;
