@@ -35,10 +35,15 @@ class Part:
     size: str                  # {n}: the sum of what `counted` finds in the names of its cases
     tests: list                # (build, name in meson, further arguments)
     counted: str = NUMBERS
+    whole: bool = True         # each test at its full length; else what it does in a test run
 
 
 def strict(test, *args):
     return [("strict", test, args)]
+
+
+def asan(*tests):
+    return [("asan", test, ()) for test in tests]
 
 
 def both(test, *args):
@@ -90,6 +95,8 @@ OTHERS = [
          "every row", strict("client-hostcerts") + strict("client-update") + strict("client-identities") + strict("server-certs") + strict("server-unknown")),
     Part("certs", "certificates of either ssh-keygen shown by both; an independent checker, 20 times the cases", "{n} listings",
          strict("cert-listing") + strict("cert-checker"), r"\d+(?= listings)"),
+    Part("asan-keys", "certificates, agents, tokens, authenticators and git with the programs of the asan build, leaks too", "a fair share of each",
+         asan("cert-listing", "agent-differential", "agent-peers", "pkcs11-logins", "sk-programs", "keygen-git"), whole=False),
     Part("krl", "revocation lists of either ssh-keygen asked by both and by a model, and broken ones", "{n} lists", strict("keygen-krl"),
          r"\d+(?= (?:random|broken) lists)"),
     Part("sshsig", "random signer files and broken signatures, judged by both", "{n} files", strict("keygen-sshsig"), r"\d+(?= (?:random signer|broken))"),
@@ -123,10 +130,10 @@ def known_tests(build):
     return {t["name"]: t for t in json.loads(listed)}
 
 
-def run_test(folder, test, args):
+def run_test(folder, test, args, whole):
     """As meson would run it in the build's folder, without its limit of time: the record that Sum.add() takes. TAP lines are shown as they come."""
     sanitizers = {"UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:print_stacktrace=1", "ASAN_OPTIONS": "halt_on_error=1:abort_on_error=1"}
-    env = {**os.environ, **sanitizers, **test["env"], "NACRE_LONG": "1"}
+    env = {**os.environ, **sanitizers, **test["env"], "NACRE_LONG": "1" if whole else ""}
     start, out, late = time.monotonic(), [], []
     with subprocess.Popen([*test["cmd"], *args], cwd=test["workdir"] or folder, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True) as process:
@@ -151,7 +158,7 @@ def run_part(part, tests, run_all):
         return run_all([]), 0
     total, counted = Sum(), 0
     for build, name, args in part.tests:
-        record = run_test(f"{TOP}/build/{build}", tests[build][name], args)
+        record = run_test(f"{TOP}/build/{build}", tests[build][name], args, part.whole)
         total.add(f"{build}/{name}", record)
         for line in record["stdout"].splitlines():
             if re.match(r"ok\b|# \d+ calls$", line):
