@@ -14,17 +14,13 @@
 
 /* ---- writing ---- */
 
-/* A file under construction: gone when let go without having been moved to its place. */
-struct draft {
-    int fd;
-    char path[PATH_MAX];
-};
-
-static void draft_drop(struct draft *d)
+void draft_drop(struct draft *d)
 {
     int saved = errno;
     if (d->fd >= 0) close(d->fd);
     if (d->path[0]) unlink(d->path);
+    d->fd = -1;
+    d->path[0] = 0;
     errno = saved;
 }
 
@@ -41,28 +37,35 @@ static enum err path_resolve(const char *path, char out[PATH_MAX])
     return ERR_NONE;
 }
 
-static enum err draft_open(struct draft *d, const char *path)
+enum err draft_open(const char *path, struct draft *out)
 {
-    int n = snprintf(d->path, sizeof d->path, "%s.XXXXXXXXXX", path);
-    if (n < 0 || (size_t)n >= sizeof d->path) {
-        d->path[0] = 0;
+    struct draft d CLEANUP(draft_drop) = DRAFT_NONE;
+    TRY(path_resolve(path, d.place));
+    int n = snprintf(d.path, sizeof d.path, "%s.XXXXXXXXXX", d.place);
+    if (n < 0 || (size_t)n >= sizeof d.path) {
+        d.path[0] = 0;
         errno = ENAMETOOLONG;
         return ERR_SYSTEM;
     }
-    d->fd = mkostemp(d->path, O_CLOEXEC); /* O_EXCL, 0600 */
-    if (d->fd < 0) d->path[0] = 0;
-    return d->fd < 0 ? ERR_SYSTEM : ERR_NONE;
+    d.fd = mkostemp(d.path, O_CLOEXEC); /* O_EXCL, 0600 */
+    if (d.fd < 0) d.path[0] = 0;
+    if (d.fd < 0) return ERR_SYSTEM;
+    *out = d;
+    d = (struct draft)DRAFT_NONE;
+    return ERR_NONE;
 }
 
-static enum err draft_fill(const struct draft *d, const char *path, struct bytes content, mode_t mode)
+/* All of it on the disk, with its owner and mode. */
+static enum err draft_finish(struct draft *d, mode_t mode)
 {
     struct stat old;
-    TRY(fd_write(d->fd, content));
     /* root may rewrite another user's file: it stays that user's. Who may not give it away keeps it. */
-    if (stat(path, &old) == 0 && old.st_uid != geteuid() && fchown(d->fd, old.st_uid, old.st_gid) != 0 && errno != EPERM)
+    if (stat(d->place, &old) == 0 && old.st_uid != geteuid() && fchown(d->fd, old.st_uid, old.st_gid) != 0 && errno != EPERM)
         return ERR_SYSTEM;
     if (fchmod(d->fd, mode) != 0 || fsync(d->fd) != 0) return ERR_SYSTEM;
-    return ERR_NONE;
+    int fd = d->fd;
+    d->fd = -1;
+    return close(fd) == 0 ? ERR_NONE : ERR_SYSTEM;
 }
 
 /* Make the renaming itself durable. Some file systems cannot; then there is nothing more to do. */
@@ -88,20 +91,27 @@ static enum err backup_make(const char *real, const char *backup)
     return atomic_file_write(backup, secret_bytes(&old), st.st_mode & 0777);
 }
 
+static enum err draft_move(struct draft *d)
+{
+    if (rename(d->path, d->place) != 0) return ERR_SYSTEM;
+    d->path[0] = 0;
+    return folder_sync(d->place);
+}
+
+enum err draft_place(struct draft *d, mode_t mode)
+{
+    TRY(draft_finish(d, mode));
+    return draft_move(d);
+}
+
 enum err atomic_file_replace(const char *path, const char *backup, struct bytes content, mode_t mode)
 {
-    char real[PATH_MAX];
-    struct draft d CLEANUP(draft_drop) = {.fd = -1};
-    TRY(path_resolve(path, real));
-    TRY(draft_open(&d, real));
-    TRY(draft_fill(&d, real, content, mode));
-    int fd = d.fd;
-    d.fd = -1;
-    if (close(fd) != 0) return ERR_SYSTEM;
-    if (backup) TRY(backup_make(real, backup));
-    if (rename(d.path, real) != 0) return ERR_SYSTEM;
-    d.path[0] = 0;
-    return folder_sync(real);
+    struct draft d CLEANUP(draft_drop) = DRAFT_NONE;
+    TRY(draft_open(path, &d));
+    TRY(fd_write(d.fd, content));
+    TRY(draft_finish(&d, mode));
+    if (backup) TRY(backup_make(d.place, backup));
+    return draft_move(&d);
 }
 
 enum err atomic_file_write(const char *path, struct bytes content, mode_t mode)

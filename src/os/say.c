@@ -7,6 +7,7 @@
 #include "base/text.h"
 
 #define TEXT_MAX (1 << 22)
+#define PIECE    512
 
 /* Most lines fit into the two rooms, so that also a line about memory being out is seen. */
 void say_line(FILE *f, const char *before, const char *keep, const char *end, const char *fmt, va_list ap)
@@ -33,7 +34,13 @@ void say_line(FILE *f, const char *before, const char *keep, const char *end, co
 
 void text_print(struct bytes text)
 {
-    struct wr w CLEANUP(wr_clear) = wr_heap(TEXT_MAX);
-    escape_write(&w, text, "\\");
-    if (wr_done(&w) == ERR_NONE && w.n) fwrite(w.p, 1, w.n, stdout);
+    uint8_t room[4 * PIECE];
+    while (text.n) {
+        struct wr w = wr_span((struct span){room, sizeof room});
+        size_t n = text.n < PIECE ? text.n : PIECE;
+        while (n < text.n && n + 3 > PIECE && (text.p[n] & 0xc0) == 0x80) n--;      /* not within a character of UTF-8 */
+        escape_write(&w, bytes_of(text.p, n), "\\");
+        fwrite(w.p, 1, w.n, stdout);
+        text.p += n, text.n -= n;
+    }
 }

@@ -4,6 +4,7 @@
 #ifndef OS_ATOMIC_FILE_H
 #define OS_ATOMIC_FILE_H
 
+#include <limits.h>
 #include <sys/stat.h>
 
 #include "base/secret.h"
@@ -14,6 +15,16 @@ MUST_USE enum err atomic_file_write(const char *path, struct bytes content, mode
 
 /* The same, and the old file stays as `backup` (a hard link, replaced if there). No old file: no backup. */
 MUST_USE enum err atomic_file_replace(const char *path, const char *backup, struct bytes content, mode_t mode);
+
+/* The same for a file that is written piece by piece, to `fd`: gone when let go without having been placed. */
+struct draft {
+    int fd;
+    char path[PATH_MAX], place[PATH_MAX];
+};
+#define DRAFT_NONE {.fd = -1}
+MUST_USE enum err draft_open(const char *path, struct draft *out);
+MUST_USE enum err draft_place(struct draft *d, mode_t mode);
+void draft_drop(struct draft *d);
 
 /* A whole regular file of at most max bytes, without blocking on a FIFO and without trusting its size. `facts` (may be NULL) is the
  * fstat of what was read. path "-" is standard input where `stdin_too`; what is open already (/dev/stdin, /dev/fd/N, as a shell's

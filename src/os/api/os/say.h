@@ -12,8 +12,7 @@
  * comes first. errno stays. */
 void say_line(FILE *f, const char *before, const char *keep, const char *end, const char *fmt, va_list ap) PRINTF_LIKE(5, 0);
 
-/* Text to stdout. A backslash stays as it is, since names and comments that have one must come out as they were. Nothing where it is longer
- * than 4 MiB. */
+/* Text to stdout. A backslash stays as it is, since names and comments that have one must come out as they were. */
 void text_print(struct bytes text);
 
 #endif
