@@ -36,42 +36,66 @@ enum err moduli_add(struct bytes base, uint64_t add, struct wr *out)
     return bn_put(bn, out);
 }
 
+static struct bytes without_zeros(struct bytes b)
+{
+    while (b.n && b.p[0] == 0) b.p++, b.n--;
+    return b;
+}
+
 enum err moduli_double(struct bytes q, struct wr *out)
 {
-    BIGNUM *bn CLEANUP(bn_clear) = bn_of(q);
-    if (!bn || BN_lshift1(bn, bn) != 1 || BN_add_word(bn, 1) != 1) return ERR_CRYPTO;
-    return bn_put(bn, out);
+    q = without_zeros(q);
+    if (q.n == 0) return ERR_RANGE;
+    if (q.p[0] & 0x80) wr_u8(out, 1);
+    for (size_t i = 0; i < q.n; i++) wr_u8(out, (uint8_t)(q.p[i] << 1 | (i + 1 < q.n ? q.p[i + 1] >> 7 : 1)));
+    return wr_done(out);
 }
 
 size_t moduli_bits(struct bytes number)
 {
-    BIGNUM *bn CLEANUP(bn_clear) = bn_of(number);
-    return bn ? (size_t)BN_num_bits(bn) : 0;
+    number = without_zeros(number);
+    size_t bits = 8 * number.n;
+    for (unsigned high = number.n ? number.p[0] : 0x80; !(high & 0x80); high <<= 1) bits--;
+    return bits;
 }
 
 unsigned moduli_generator(struct bytes p)
 {
-    BIGNUM *bn CLEANUP(bn_clear) = bn_of(p);
-    if (!bn) return 0;
-    if (BN_mod_word(bn, 24) == 11) return 2;
-    BN_ULONG r = BN_mod_word(bn, 10);
-    return r == 3 || r == 7 ? 5 : 0;
+    unsigned r = 0;         /* modulo 120, which both rules follow from */
+    for (size_t i = 0; i < p.n; i++) r = (r * 256 + p.p[i]) % 120;
+    if (r % 24 == 11) return 2;
+    return r % 10 == 3 || r % 10 == 7 ? 5 : 0;
 }
 
 /* 2 to the power of n - 1 is 1 modulo n for every odd prime, and for hardly any other number. */
-static bool passes_fermat(const BIGNUM *n, BN_CTX *ctx)
+static enum err fermat_check(const BIGNUM *n, BN_CTX *ctx, enum verdict *out)
 {
     BIGNUM *exponent CLEANUP(bn_clear) = BN_dup(n), *r CLEANUP(bn_clear) = BN_new();
-    return exponent && r && BN_is_odd(n) && BN_sub_word(exponent, 1) == 1 && BN_mod_exp_mont_word(r, 2, exponent, n, ctx, NULL) == 1 && BN_is_one(r);
+    if (!exponent || !r || BN_sub_word(exponent, 1) != 1 || BN_mod_exp_mont_word(r, 2, exponent, n, ctx, NULL) != 1) return ERR_CRYPTO;
+    *out = BN_is_one(r) ? VERDICT_GOOD : VERDICT_BAD;
+    return ERR_NONE;
 }
 
-enum verdict moduli_check(struct bytes p_bytes, unsigned trials)
+static enum err prime_check(const BIGNUM *n, unsigned trials, BN_CTX *ctx, enum verdict *out)
+{
+    int prime = BN_is_prime_ex(n, (int)trials, ctx, NULL);
+    if (prime < 0) return ERR_CRYPTO;
+    *out = prime == 1 ? VERDICT_GOOD : VERDICT_BAD;
+    return ERR_NONE;
+}
+
+enum err moduli_check(struct bytes p_bytes, unsigned trials, enum verdict *out)
 {
     BIGNUM *p CLEANUP(bn_clear) = bn_of(p_bytes), *q CLEANUP(bn_clear) = BN_new();
     BN_CTX *ctx CLEANUP(bn_ctx_clear) = BN_CTX_new();
-    if (!p || !q || !ctx || trials > INT32_MAX || !BN_is_odd(p) || BN_num_bits(p) < 8 || BN_rshift1(q, p) != 1) return VERDICT_BAD;
-    if (!passes_fermat(q, ctx) || !passes_fermat(p, ctx)) return VERDICT_BAD;
-    return BN_is_prime_ex(p, (int)trials, ctx, NULL) == 1 && BN_is_prime_ex(q, (int)trials, ctx, NULL) == 1 ? VERDICT_GOOD : VERDICT_BAD;
+    if (!p || !q || !ctx || trials > INT32_MAX || BN_rshift1(q, p) != 1) return ERR_CRYPTO;
+    enum verdict v = BN_is_odd(p) && BN_is_odd(q) && BN_num_bits(p) >= 8 ? VERDICT_GOOD : VERDICT_BAD;
+    if (v == VERDICT_GOOD) TRY(fermat_check(q, ctx, &v));
+    if (v == VERDICT_GOOD) TRY(fermat_check(p, ctx, &v));
+    if (v == VERDICT_GOOD) TRY(prime_check(p, trials, ctx, &v));
+    if (v == VERDICT_GOOD) TRY(prime_check(q, trials, ctx, &v));
+    *out = v;
+    return ERR_NONE;
 }
 
 /* ---- the sieve ---- */

@@ -18,7 +18,7 @@ MUST_USE enum err moduli_sieve(struct bytes base, uint32_t limit, uint8_t *compo
 /* base + add. */
 MUST_USE enum err moduli_add(struct bytes base, uint64_t add, struct wr *out);
 
-/* 2q + 1. */
+/* 2q + 1, without leading zeros. */
 MUST_USE enum err moduli_double(struct bytes q, struct wr *out);
 
 size_t moduli_bits(struct bytes number);
@@ -26,7 +26,8 @@ size_t moduli_bits(struct bytes number);
 /* A generator that p's residues tell without knowing its primality: 2 or 5; 0: neither. */
 unsigned moduli_generator(struct bytes p);
 
-/* Are p and (p - 1) / 2 prime? `trials` rounds of Miller and Rabin at least, after one of Fermat that rules out nearly all. */
-MUST_USE enum verdict moduli_check(struct bytes p, unsigned trials);
+/* Are p and (p - 1) / 2 prime? `trials` rounds of Miller and Rabin at least, after one of Fermat that rules out nearly all. ERR_CRYPTO: nobody
+ * knows. */
+MUST_USE enum err moduli_check(struct bytes p, unsigned trials, enum verdict *out);
 
 #endif

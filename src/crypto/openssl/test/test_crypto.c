@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "crypto/algs.h"
+#include "crypto/moduli.h"
 #include "crypto/pq.h"
 #include "crypto/sign.h"
 
@@ -414,6 +415,40 @@ static void warm_up_works(void **state)
     assert_non_null(strstr(crypto_version(), "OpenSSL"));
 }
 
+/* For all numbers of two bytes, with zeros before them, too. */
+static void moduli_count_as_integers_do(void **state)
+{
+    (void)state;
+    for (unsigned v = 1; v < 65536; v++) {
+        const uint8_t text[] = {0, (uint8_t)(v >> 8), (uint8_t)v};
+        uint8_t room[8];
+        struct wr twice = wr_span((struct span){room, sizeof room});
+        size_t bits = 0;
+        unsigned got = 0, generator = v % 24 == 11 ? 2 : v % 10 == 3 || v % 10 == 7 ? 5 : 0;
+        while (v >> bits) bits++;
+        assert_int_equal(moduli_bits(bytes_of(text, sizeof text)), bits);
+        assert_int_equal(moduli_generator(bytes_of(text, sizeof text)), generator);
+        assert_int_equal(moduli_double(bytes_of(text, sizeof text), &twice), ERR_NONE);
+        for (size_t i = 0; i < twice.n; i++) got = got << 8 | room[i];
+        assert_int_equal(got, 2 * v + 1);
+        assert_true(room[0] != 0);
+    }
+    assert_int_equal(moduli_bits(bytes_of(NULL, 0)), 0);
+}
+
+static void safe_primes_are_told_from_others(void **state)
+{
+    (void)state;
+    for (unsigned v = 129; v < 4096; v += 2) {
+        const uint8_t text[] = {(uint8_t)(v >> 8), (uint8_t)v};
+        bool safe = v / 2 % 2;
+        enum verdict said;
+        for (unsigned d = 2; d * d <= v; d++) safe = safe && v % d && (v / 2 % d || d >= v / 2);
+        assert_int_equal(moduli_check(bytes_of(text, sizeof text), 5, &said), ERR_NONE);
+        assert_int_equal(said == VERDICT_GOOD, safe);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -425,7 +460,8 @@ int main(void)
         cmocka_unit_test(rsa_signs_and_refuses_all_else), cmocka_unit_test(macs_depend_on_every_input),
         cmocka_unit_test(umac_matches_known_answers), cmocka_unit_test(bcrypt_matches_known_answers), cmocka_unit_test(file_ciphers_round_trip),
         cmocka_unit_test(hmac_sha1_matches_a_known_answer), cmocka_unit_test(hashes_match_known_answers),
-        cmocka_unit_test(default_lists_name_only_what_is_built),
+        cmocka_unit_test(default_lists_name_only_what_is_built), cmocka_unit_test(moduli_count_as_integers_do),
+        cmocka_unit_test(safe_primes_are_told_from_others),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
