@@ -141,7 +141,9 @@ static enum err key_take(struct pkcs11 *p, struct rd *r)
     uint32_t id = rd_u32(r);
     struct bytes blob = rd_string(r), name = rd_string(r);
     if (rd_done(r) != ERR_NONE || p->keys == P11_KEYS_MAX) return helper_lost(p, ERR_PROTOCOL);
-    if (pubkey_parse(blob, &pub) != ERR_NONE) return ERR_NONE;
+    enum err e = pubkey_parse(blob, &pub);
+    if (e == ERR_NOMEM) return fail(e, "out of memory");
+    if (e != ERR_NONE) return ERR_NONE;
     if (pkcs11_find(p, pub)) {
         pubkey_free(pub);
         return ERR_NONE;
@@ -152,7 +154,7 @@ static enum err key_take(struct pkcs11 *p, struct rd *r)
     if (!more || !copy) {
         free(copy);
         pubkey_free(pub);
-        return ERR_NOMEM;
+        return fail(ERR_NOMEM, "out of memory");
     }
     p->key[p->keys++] = (struct key){.pub = {.pub = pub, .label = copy}, .id = id};
     return ERR_NONE;

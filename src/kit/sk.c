@@ -287,9 +287,11 @@ static enum err resident_take(struct rd *r, struct sk_resident *to, size_t *n)
     if (rd_done(r) != ERR_NONE) return lost(ERR_PROTOCOL);
     const struct sk_private half = {(uint8_t)((flags & SK_VERIFY) | SK_PRESENCE | SK_RESIDENT), application, handle, {0}};
     if (alg > SKW_ED25519 || !bytes_starts(application, "ssh:")) return ERR_NONE;
-    if (privkey_sk_new(alg == SKW_ED25519 ? ED25519 : ECDSA, public_key, &half, &to->key) != ERR_NONE) return ERR_NONE;
+    enum err e = privkey_sk_new(alg == SKW_ED25519 ? ED25519 : ECDSA, public_key, &half, &to->key);
+    if (e == ERR_NOMEM) return fail(e, "out of memory");
+    if (e != ERR_NONE) return ERR_NONE;
     (*n)++;
-    return secret_copy(&to->user, user);
+    return secret_copy(&to->user, user) == ERR_NONE ? ERR_NONE : fail(ERR_NOMEM, "out of memory");
 }
 
 static enum err residents_recv(struct ask *a, struct sk_resident *list, size_t *n)

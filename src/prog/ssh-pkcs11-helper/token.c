@@ -106,7 +106,7 @@ static enum err list_class(struct tokens *t, size_t slot, ck_object_class_t clas
         if (e) log_line(LOG_LEVEL_DEBUG2, "an object of token \"%s\" is left out: %s", t->slot[slot].label, err_text(e));
         else e = key_add(t, slot, &found);
         wr_clear(&found.blob);
-        if (e == ERR_PEER_GONE || e == ERR_BUDGET) return e;
+        if (e == ERR_PEER_GONE || e == ERR_BUDGET || e == ERR_NOMEM) return e;
     }
     return ERR_NONE;
 }
@@ -168,7 +168,7 @@ enum err tokens_load(struct tokens *t, struct bytes pin, bool may_ask)
         t->slot[t->slots] = (struct slot){.id = ids[i]};
         if (!slot_describe(t, &t->slot[t->slots])) continue;
         enum err e = slot_load(t, t->slots++, pin);
-        if (e == ERR_PEER_GONE || e == ERR_BUDGET) return e;
+        if (e == ERR_PEER_GONE || e == ERR_BUDGET || e == ERR_NOMEM) return e;
         if (e) failure = e;
     }
     return t->keys > 0 ? ERR_NONE : failure;
