@@ -4,6 +4,7 @@
 since 2048 bits take a while)."""
 import os
 import re
+import signal
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -13,7 +14,7 @@ import programs
 import room
 import servers
 from place import Place
-from tap import Tap, same
+from tap import PATIENCE, Tap, same, wait_for
 
 room.enter(as_self=True)
 LONG = bool(os.environ.get("NACRE_LONG"))
@@ -90,6 +91,27 @@ def strange_lines(place):
     same("truncated" in ours(place, "-M", "screen", "-f", "strange", "-O", "prime-tests=5", "/dev/full", status=255), False, "a full disk is an error")
 
 
+def half_a_line(place):
+    """As a power cut leaves one: what is found stands on lines of its own."""
+    whole, half = place.read("safe"), place.read("safe").split(b"\n")[0][:-30]
+    place.write("mended", half)
+    ours(place, "-M", "screen", "-f", "candidates", "-O", "prime-tests=5", "mended")
+    same(place.read("mended").split(b"\n")[0], half, "the half line")
+    same(lines(place, "mended")[1:], lines(place, "safe"), "the others")
+    same(len(whole) > 0, True, "there are some")
+
+
+def given_up(place):
+    """^C in the middle: what was there stays, and nothing else."""
+    os.mkdir(place.path("given-up"))
+    place.write("given-up/out", "as it was\n")
+    process = place.start([programs.ours("ssh-keygen"), "-M", "generate", "-O", "bits=4096", "out"], "given-up.log", cwd=place.path("given-up"))
+    wait_for("something beside it", lambda: len(os.listdir(place.path("given-up"))) > 1 or process.poll() is not None)
+    process.send_signal(signal.SIGINT)
+    same(process.wait(PATIENCE), -signal.SIGINT, "end")
+    same((os.listdir(place.path("given-up")), place.read("given-up/out")), (["out"], b"as it was\n"), "files")
+
+
 def words(place):
     for args in (["-M", "foo", "x"], ["-M", "generate"], ["-M", "screen"], ["-M", "generate", "a", "b"], ["-M", "generate", "-O", "foo=1", "x"],
                  ["-M", "screen", "-O", "foo=1", "x"], ["-M", "generate", "-O", "start=xyz", "x"],
@@ -119,6 +141,8 @@ def main():
     with Place() as place:
         for name, test in (("candidates: type, range, no small factors, none missing", candidates), ("screening chooses what OpenSSH's does", screening),
                            ("in parts and from a checkpoint", parts), ("strange lines are passed over", strange_lines),
+                           ("half a line at the end spoils none", half_a_line),
+                           ("given up, nothing has changed", given_up),
                            ("errors have OpenSSH's words", words), *([("servers use groups of 2048 bits made here", in_use)] if LONG else [])):
             with tap.case(name):
                 test(place)

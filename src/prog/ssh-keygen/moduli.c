@@ -2,6 +2,7 @@
 /* Groups for diffie-hellman-group-exchange (moduli(5)): -M generate sieves candidates, -M screen tests them. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -12,6 +13,7 @@
 #include "crypto/moduli.h"
 #include "keygen.h"
 #include "moduli_line.h"
+#include "os/fd.h"
 
 enum { BITS_DEFAULT = 3072, TRIALS_DEFAULT = 100, TRIALS_MIN = 4, SIZE_MIN = 511, LINE_CAP = 16384 };
 #define CHECKPOINT_S 1          /* at most so much work is done again */
@@ -34,19 +36,15 @@ static uint64_t number_of(const char *text, uint64_t least, uint64_t most)
     return v;
 }
 
-static FILE *out_open(const char *path, const char *mode, const char *what)
+static bool is_stdout(const char *path)
 {
-    if (strcmp(path, "-") == 0) return stdout;
-    FILE *f = fopen(path, mode);
-    if (!f) fatal("Couldn't open %s file \"%s\": %s", what, path, strerror(errno));
-    return f;
+    return strcmp(path, "-") == 0;
 }
 
-static void out_done(FILE *f, const char *path)
+/* On the disk, where there is one. */
+static bool synced(int fd)
 {
-    bool good = fflush(f) == 0 && !ferror(f) && (f == stdout || (fsync(fileno(f)) == 0 || errno == EINVAL || errno == EROFS));
-    if (!good) fatal("write %s: %s", path, strerror(errno));
-    if (f != stdout) fclose(f);
+    return fsync(fd) == 0 || errno == EINVAL || errno == EROFS;
 }
 
 static void stamp(char out[MODULI_TIME_LEN + 1])
@@ -57,19 +55,19 @@ static void stamp(char out[MODULI_TIME_LEN + 1])
     strftime(out, MODULI_TIME_LEN + 1, "%Y%m%d%H%M%S", &tm);
 }
 
-/* time, type, tests, tries, size, generator, modulus */
-static bool line_put(FILE *f, const uint64_t field[5], struct bytes number)
+/* time, type, tests, tries, size, generator, modulus; the line's writer has room for LINE_CAP bytes */
+static void line_write(struct wr *w, const uint64_t field[5], struct bytes number)
 {
     char when[MODULI_TIME_LEN + 1];
-    struct wr hex CLEANUP(wr_clear) = wr_heap(2 * MODULI_BITS_MAX);
     stamp(when);
-    hex_write(&hex, number);
-    size_t skip = hex.n > 1 && hex.p[0] == '0';
-    for (size_t i = 0; i < hex.n; i++)
-        if (hex.p[i] >= 'a') hex.p[i] = (uint8_t)(hex.p[i] - 'a' + 'A');
-    return wr_done(&hex) == ERR_NONE &&
-           fprintf(f, "%s %u %u %u %u %x %.*s\n", when, (unsigned)field[0], (unsigned)field[1], (unsigned)field[2], (unsigned)field[3],
-                   (unsigned)field[4], (int)(hex.n - skip), (const char *)hex.p + skip) > 0;
+    while (number.n && number.p[0] == 0) number.p++, number.n--;
+    wr_textf(w, "%s %u %u %u %u %x ", when, (unsigned)field[0], (unsigned)field[1], (unsigned)field[2], (unsigned)field[3], (unsigned)field[4]);
+    size_t at = w->n;
+    hex_write(w, number);
+    if (w->err == ERR_NONE && w->n > at && w->p[at] == '0') memmove(w->p + at, w->p + at + 1, --w->n - at);
+    for (size_t i = at; i < w->n; i++)
+        if (w->p[i] >= 'a') w->p[i] = (uint8_t)(w->p[i] - 'a' + 'A');
+    wr_u8(w, '\n');
 }
 
 static void say_found(uint64_t found, const char *what, uint64_t of, const char *whats, time_t begun)
@@ -98,32 +96,90 @@ static uint32_t sieve_limit(size_t bits)
     return bits <= 1024 ? 1U << 24 : bits <= 2048 ? 1U << 26 : bits <= 4096 ? 1U << 28 : 1U << 30;
 }
 
-static int generate(const char *path, size_t bits, const struct wr *from)
+/* Where candidates go: a draft that takes its place when all are there; or what is open already, a device or pipe. */
+struct sink {
+    int fd;
+    mode_t mode;
+    struct draft draft;
+    struct wr text;
+};
+static struct sink sink = {.draft = DRAFT_NONE};
+
+/* ^C may come in the minutes that it takes. */
+static void on_end(int number)
+{
+    if (sink.draft.path[0]) unlink(sink.draft.path);
+    raise(number);          /* its own handling again: SA_RESETHAND */
+}
+
+static void sink_open(const char *path)
+{
+    static const int ends[] = {SIGHUP, SIGINT, SIGTERM};
+    struct sigaction act = {.sa_handler = on_end, .sa_flags = (int)(SA_RESETHAND | SA_NODEFER)};
+    static uint8_t room[1 << 16];
+    struct stat st;
+    bool there = !is_stdout(path) && stat(path, &st) == 0;
+    mode_t mask = umask(0);
+    umask(mask);
+    sink.text = wr_span((struct span){room, sizeof room});
+    sink.mode = there ? st.st_mode & 0777 : 0666 & ~mask;
+    if (is_stdout(path)) sink.fd = STDOUT_FILENO;
+    else if (there && !S_ISREG(st.st_mode)) sink.fd = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+    else sink.fd = draft_open(path, &sink.draft) == ERR_NONE ? sink.draft.fd : -1;
+    if (sink.fd < 0) fatal("Couldn't open modulus candidate file \"%s\": %s", path, strerror(errno));
+    for (size_t i = 0; sink.draft.path[0] && i < COUNT_OF(ends); i++) sigaction(ends[i], &act, NULL);
+}
+
+static enum err sink_flush(void)
+{
+    TRY(fd_write(sink.fd, wr_bytes(&sink.text)));
+    sink.text.n = 0;
+    return ERR_NONE;
+}
+
+static enum err sink_place(void)
+{
+    TRY(sink_flush());
+    if (sink.draft.path[0]) return draft_place(&sink.draft, sink.mode);
+    return synced(sink.fd) ? ERR_NONE : ERR_SYSTEM;
+}
+
+static enum err candidates_write(struct bytes base, const uint8_t *composite, size_t n, uint64_t fields[5], uint64_t *found)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint8_t room[MODULI_BITS_MAX / 8 + 8];
+        struct wr q = wr_span((struct span){room, sizeof room});
+        if (composite[i / 8] >> i % 8 & 1) continue;
+        TRY(moduli_add(base, 2 * (uint64_t)i, &q));
+        if (sink.text.cap - sink.text.n < LINE_CAP) TRY(sink_flush());
+        line_write(&sink.text, fields, wr_bytes(&q));
+        TRY(wr_done(&sink.text));
+        ++*found;
+    }
+    return ERR_NONE;
+}
+
+static int generate(const char *path, size_t bits, struct bytes from)
 {
     time_t begun = time(NULL);
-    struct wr base CLEANUP(wr_clear) = wr_heap(MODULI_BITS_MAX);
+    uint8_t base_room[MODULI_BITS_MAX / 8 + 8];
+    struct wr base = wr_span((struct span){base_room, sizeof base_room});
     uint64_t found = 0, fields[5] = {TYPE_SOPHIE_GERMAIN, TEST_SIEVE, 0, bits - 2, 0};
     uint32_t primes = 0;
     /* safe primes are about one in the square of the size: enough odd numbers to find some, as OpenSSH takes */
     size_t n = ((bits - 1) * (bits - 1) / 4) * 32;
+    if (from.n && moduli_bits(from) != bits - 1) fatal("Invalid start point: it must have %zu bits", bits - 1);
+    wr_raw(&base, from);
+    enum err e = from.n ? wr_done(&base) : moduli_start(bits - 1, &base);
     uint8_t *composite = calloc(n / 8, 1);
-    FILE *out = out_open(path, "w", "modulus candidate");
-    wr_raw(&base, wr_bytes(from));
-    enum err e = from->n ? wr_done(&base) : moduli_start(bits - 1, &base);
-    if (e == ERR_NONE && moduli_bits(wr_bytes(&base)) != bits - 1) fatal("Invalid start point: it must have %zu bits", bits - 1);
+    sink_open(path);
     if (e == ERR_NONE) e = composite ? moduli_sieve(wr_bytes(&base), sieve_limit(bits), composite, n, &primes) : ERR_NOMEM;
     fields[2] = primes;
-    for (size_t i = 0; e == ERR_NONE && i < n; i++) {
-        uint8_t room[MODULI_BITS_MAX / 8 + 8];
-        struct wr q = wr_span((struct span){room, sizeof room});
-        if (composite[i / 8] >> i % 8 & 1) continue;
-        e = moduli_add(wr_bytes(&base), 2 * (uint64_t)i, &q);
-        if (e == ERR_NONE && !line_put(out, fields, wr_bytes(&q))) e = ERR_SYSTEM;
-        found++;
-    }
+    if (e == ERR_NONE) e = candidates_write(wr_bytes(&base), composite, n, fields, &found);
+    if (e == ERR_NONE) e = sink_place();
     free(composite);
+    draft_drop(&sink.draft);
     if (e != ERR_NONE) fatal("modulus candidate generation failed: %s", reason(e));
-    out_done(out, path);
     say_found(found, "candidates", n, "odd numbers", begun);
     return 0;
 }
@@ -140,34 +196,50 @@ static int job_generate(const struct options *o, const char *path)
         else fatal(unusable, o->extra[i], "generation");
     }
     if (bits < MODULI_BITS_MIN || bits > MODULI_BITS_MAX) fatal("modulus candidate generation failed: from %d to %d bits", MODULI_BITS_MIN, MODULI_BITS_MAX);
-    return generate(path, bits, &start);
+    return generate(path, bits, wr_bytes(&start));
 }
 
 /* ---- screen ---- */
 
 struct screen {
     uint64_t trials, generator, first, lines;
-    const char *checkpoint;
+    const char *checkpoint, *path;
     time_t saved;
     uint64_t seen, possible, found;
-    FILE *out;
+    int out;
 };
+
+/* Appended whole, or not at all: of a line that did not fit the disk nothing stays. */
+static void line_append(const struct screen *s, struct bytes line)
+{
+    struct stat st;
+    bool regular = fstat(s->out, &st) == 0 && S_ISREG(st.st_mode);
+    if (fd_write(s->out, line) == ERR_NONE) return;
+    int saved = errno;
+    if (regular && ftruncate(s->out, st.st_size) != 0) say("%s: a part of a line is left at its end", s->path);
+    fatal("modulus screening failed: %s", strerror(saved));
+}
 
 static void line_screen(struct screen *s, struct bytes line)
 {
-    uint8_t room[MODULI_BITS_MAX / 8 + 16];
+    uint8_t room[MODULI_BITS_MAX / 8 + 16], text_room[LINE_CAP];
     uint64_t field[5];
-    struct wr p = wr_span((struct span){room, sizeof room});
+    enum verdict safe;
+    struct wr p = wr_span((struct span){room, sizeof room}), text = wr_span((struct span){text_room, sizeof text_room});
     if (!moduli_line_parse(line, field, &p)) return;
     if (field[3] < SIZE_MIN || moduli_bits(wr_bytes(&p)) != field[3] + 1) return;
     if (field[4] == 0) field[4] = moduli_generator(wr_bytes(&p));
     if (field[4] == 0 || (s->generator && s->generator != field[4])) return;
     s->possible++;
-    if (moduli_check(wr_bytes(&p), (unsigned)s->trials) != VERDICT_GOOD) return;
+    enum err e = moduli_check(wr_bytes(&p), (unsigned)s->trials, &safe);
+    if (e != ERR_NONE) fatal("modulus screening failed: %s", reason(e));
+    if (safe != VERDICT_GOOD) return;
     field[0] = TYPE_SAFE;
     field[2] = field[1] & TEST_MILLER_RABIN ? field[2] + s->trials : s->trials;
     field[1] |= TEST_MILLER_RABIN;
-    if (!line_put(s->out, field, wr_bytes(&p)) || fflush(s->out) != 0) fatal("modulus screening failed: %s", strerror(errno));
+    line_write(&text, field, wr_bytes(&p));
+    need_written(&text);
+    line_append(s, wr_bytes(&text));
     s->found++;
     s->saved = 0;       /* what is in the output must not come again */
 }
@@ -176,10 +248,12 @@ static uint64_t checkpoint_read(const char *path)
 {
     struct secret text CLEANUP(secret_clear) = {0};
     uint64_t line = 0;
-    if (file_read(path, 64, false, &text, NULL) != ERR_NONE) return 0;
+    enum err e = file_read(path, 64, false, &text, NULL);
+    if (e == ERR_SYSTEM && errno == ENOENT) return 0;
+    if (e == ERR_SYSTEM || e == ERR_NOMEM) fatal("Failed to load checkpoint from '%s': %s", path, reason(e));
     struct bytes b = secret_bytes(&text);
     while (b.n && b.p[b.n - 1] == '\n') b.n--;
-    if (text_to_u64(b, UINT64_MAX, &line) != ERR_NONE) say("Failed to load checkpoint from '%s'", path);
+    if (e != ERR_NONE || text_to_u64(b, UINT64_MAX, &line) != ERR_NONE) say("Failed to load checkpoint from '%s'", path);
     else say("Loaded checkpoint from '%s' line %lu", path, (unsigned long)line);
     return line;
 }
@@ -191,7 +265,8 @@ static void checkpoint_write(struct screen *s)
     if (!s->checkpoint || (s->saved && now - s->saved < CHECKPOINT_S)) return;
     s->saved = now;
     snprintf(text, sizeof text, "%lu\n", (unsigned long)s->seen);
-    enum err e = atomic_file_write(s->checkpoint, bytes_str(text), 0600);
+    /* what it says is done must be on the disk before it */
+    enum err e = synced(s->out) ? atomic_file_write(s->checkpoint, bytes_str(text), 0600) : ERR_SYSTEM;
     if (e != ERR_NONE) say("failed to write checkpoint file '%s': %s", s->checkpoint, reason(e));
 }
 
@@ -206,7 +281,7 @@ static bool line_read(FILE *in, char *buf, size_t cap, size_t *n)
     return true;
 }
 
-static int screen(struct screen *s, FILE *in, const char *path)
+static int screen(struct screen *s, FILE *in)
 {
     time_t begun = time(NULL);
     static char line[LINE_CAP];
@@ -219,15 +294,30 @@ static int screen(struct screen *s, FILE *in, const char *path)
         checkpoint_write(s);
     }
     if (ferror(in)) fatal("modulus screening failed: %s", strerror(errno));
-    out_done(s->out, path);
-    if (s->checkpoint) unlink(s->checkpoint);
+    if (!synced(s->out)) fatal("write %s: %s", s->path, strerror(errno));
+    if (s->checkpoint && unlink(s->checkpoint) != 0 && errno != ENOENT) fatal("%s: %s", s->checkpoint, strerror(errno));
     say_found(s->found, "safe primes", s->possible, "candidates", begun);
     return 0;
 }
 
+/* To append to; behind half a line, as a power cut leaves one, on a line of its own. */
+static int output_open(const char *path)
+{
+    char last = '\n';
+    struct stat st;
+    if (is_stdout(path)) return STDOUT_FILENO;
+    int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_NOCTTY | O_CLOEXEC, 0666);
+    if (fd < 0 && errno == EACCES) fd = open(path, O_WRONLY | O_APPEND | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0) fatal("Couldn't open moduli file \"%s\": %s", path, strerror(errno));
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) == 1 && last != '\n' &&
+        fd_write(fd, bytes_str("\n")) != ERR_NONE)
+        fatal("write %s: %s", path, strerror(errno));
+    return fd;
+}
+
 static int job_screen(const struct options *o, const char *path)
 {
-    struct screen s = {.trials = TRIALS_DEFAULT};
+    struct screen s = {.trials = TRIALS_DEFAULT, .path = path};
     FILE *in = stdin;
     for (size_t i = 0; i < o->extra_n; i++) {
         const char *v;
@@ -244,8 +334,8 @@ static int job_screen(const struct options *o, const char *path)
     }
     if (o->have_file && strcmp(o->file, "-") != 0 && !(in = fopen(o->file, "r")))
         fatal("Couldn't open modulus candidate file \"%s\": %s", o->file, strerror(errno));
-    s.out = out_open(path, "a", "moduli");
-    int status = screen(&s, in, path);
+    s.out = output_open(path);
+    int status = screen(&s, in);
     if (in != stdin) fclose(in);
     return status;
 }

@@ -25,7 +25,8 @@ bool moduli_line_parse(struct bytes line, uint64_t field[5], struct wr *p)
     if (line.n < MODULI_TIME_LEN || line.p[0] == '!' || line.p[0] == '#') return false;
     struct bytes rest = bytes_of(line.p + MODULI_TIME_LEN, line.n - MODULI_TIME_LEN);
     uint8_t room[MODULI_BITS_MAX / 8 + 8];
-    struct wr number = wr_span((struct span){room, sizeof room}), even CLEANUP(wr_clear) = wr_heap(2 * MODULI_BITS_MAX);
+    uint8_t even_room[MODULI_BITS_MAX / 4 + 16];
+    struct wr number = wr_span((struct span){room, sizeof room}), even = wr_span((struct span){even_room, sizeof even_room});
     for (int i = 0; i < 5; i++)
         if (!number_take(&rest, i == 4 ? 16 : 10, &field[i])) return false;
     if (field[1] & TEST_COMPOSITE) return false;
