@@ -3,6 +3,7 @@
 """ssh-keygen on what is no plain file, with options that are not built yet, making host keys, and file modes at every moment."""
 import os
 import re
+import shutil
 import stat
 import sys
 
@@ -45,6 +46,21 @@ def special_files(tap, place):
         os.symlink(place.key(), place.path("link"))
         same(keygen(place, "-q", "-p", "-N", "x", "-a", "1", "-f", "link").returncode, 0, "status")
         same((os.path.islink(place.path("link")), stat.S_IMODE(os.stat(place.key()).st_mode)), (True, 0o600), "link and mode")
+
+
+def shown_text(tap, place):
+    with tap.case("a comment of any length is shown whole, its characters too"):
+        key = place.read(os.path.basename(place.key()) + ".pub").split()[:2]
+        for before in range(508, 514):
+            comment = "x" * before + "\u00e4\u20ac\U0001d11e" * 400
+            place.write("long.pub", b" ".join([*key, comment.encode()]) + b"\n")
+            same(keygen(place, "-l", "-f", "long.pub").stdout.decode().split()[2], comment, f"{before} bytes before")
+    with tap.case("the public half of a private key file is taken from it whoever may read it"):
+        shutil.copy(place.key(), place.path("open-to-all"))
+        os.chmod(place.path("open-to-all"), 0o644)
+        for args in ["-r", "host.example", "-f", "open-to-all"], ["-e", "-m", "PKCS8", "-f", place.key("ecdsa256")]:
+            done, theirs = keygen(place, *args), place.run([programs.foreign("ssh-keygen"), *args], cwd=place.folder)
+            same((done.returncode, done.stdout, done.stderr), (0, theirs.stdout, b""), f"{args}")
 
 
 def other_options(tap, place):
@@ -151,6 +167,7 @@ def main():
     tap = Tap()
     with Place() as place:
         special_files(tap, place)
+        shown_text(tap, place)
         other_options(tap, place)
         after_names(tap, place)
         host_keys(tap, place)

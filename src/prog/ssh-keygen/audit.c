@@ -24,19 +24,39 @@ static void *grow(void *list, size_t n, size_t size)
     return more;
 }
 
+static char *copied(const char *text)
+{
+    char *copy = strdup(text);
+    if (!copy) fatal("memory allocation failed");
+    return copy;
+}
+
+void audit_unreadable(struct audit *a, const char *path, enum err e)
+{
+    need_sound(e, path);
+    const char *why = reason(e);
+    for (size_t i = 0; i < a->refused_n; i++)
+        if (strcmp(a->refused[i], path) == 0) return;
+    say("%s: %s", path, why);
+    a->unread = true;
+    a->refused = grow(a->refused, a->refused_n, sizeof *a->refused);
+    a->refused[a->refused_n++] = copied(path);
+}
+
 /* ---- what touches keys ---- */
 
 static void krl_add(struct audit *a, const char *path, struct bytes text)
 {
     struct krl *krl = NULL;
     enum err e = revoked_parse(text, &krl);
+    need_sound(e, path);
     if (e != ERR_NONE) {
         say("%s: this revocation list cannot be read: %s", path, reason(e));
         a->unread = true;
         return;
     }
     a->krls = grow(a->krls, a->krls_n, sizeof *a->krls);
-    a->krls[a->krls_n++] = (struct audit_krl){strdup(path), krl};
+    a->krls[a->krls_n++] = (struct audit_krl){copied(path), krl};
 }
 
 static void collect(struct audit *a, const char *path, struct bytes text, const struct stat *st, bool named)
@@ -51,9 +71,11 @@ static void collect(struct audit *a, const char *path, struct bytes text, const 
     while (!privkey_file_is(text) && line_next(&walk, &line)) {
         struct pubkey *k CLEANUP(pubkey_drop) = NULL;
         struct pubkey_line view;
-        if (pubkey_line_parse_any(line, &view, &k) != ERR_NONE || !pubkey_cert(k)) continue;
+        enum err e = pubkey_line_parse_any(line, &view, &k);
+        need_sound(e, path);
+        if (e != ERR_NONE || !pubkey_cert(k)) continue;
         a->certs = grow(a->certs, a->certs_n, sizeof *a->certs);
-        a->certs[a->certs_n++] = (struct audit_cert){strdup(path), k};
+        a->certs[a->certs_n++] = (struct audit_cert){copied(path), k};
         k = NULL;
     }
 }
@@ -67,19 +89,13 @@ static void show(struct audit *a, const char *path, struct bytes text, const str
 
 /* ---- walking ---- */
 
-static void unreadable(struct audit *a, const char *path, enum err e)
-{
-    say("%s: %s", path, reason(e));
-    a->unread = true;
-}
-
 static void walk_file(struct audit *a, const char *path, bool named, visit *what)
 {
     struct secret text CLEANUP(secret_clear) = {0};
     struct stat st;
     enum err e = file_read(path, named ? CONF_FILE_MAX : KEY_FILE_MAX, false, &text, &st);
     if (e == ERR_NONE) what(a, path, secret_bytes(&text), &st, named);
-    else if (what == show && (named || e == ERR_SYSTEM)) unreadable(a, path, e);   /* said once; sockets and large files in a folder are no keys */
+    else if (named || e == ERR_SYSTEM || e == ERR_NOMEM) audit_unreadable(a, path, e);   /* sockets and large files in a folder are no keys */
 }
 
 static int visible(const struct dirent *e)
@@ -93,7 +109,7 @@ static void walk(struct audit *a, const char *path, unsigned depth, visit *what)
     struct stat st;
     /* a link to a folder is followed only where it was named: no rings */
     if (depth == 0 ? stat(path, &st) != 0 : lstat(path, &st) != 0) {
-        if (what == show) unreadable(a, path, ERR_SYSTEM);
+        audit_unreadable(a, path, ERR_SYSTEM);
         return;
     }
     if (!S_ISDIR(st.st_mode)) {
@@ -102,11 +118,13 @@ static void walk(struct audit *a, const char *path, unsigned depth, visit *what)
         return;
     }
     int n = scandir(path, &entries, visible, alphasort);
-    if (n < 0 && what == show) unreadable(a, path, ERR_SYSTEM);
+    if (n < 0) audit_unreadable(a, path, ERR_SYSTEM);
     for (int i = 0; i < n; i++) {
         char *below = NULL;
-        if (depth < DEPTH_MAX && asprintf(&below, "%s%s%s", path, path[strlen(path) - 1] == '/' ? "" : "/", entries[i]->d_name) >= 0)
+        if (depth < DEPTH_MAX) {
+            if (asprintf(&below, "%s%s%s", path, path[strlen(path) - 1] == '/' ? "" : "/", entries[i]->d_name) < 0) fatal("memory allocation failed");
             walk(a, below, depth + 1, what);
+        }
         free(below);
         free(entries[i]);
     }
@@ -139,7 +157,8 @@ static void audit_done(struct audit *a)
 {
     for (size_t i = 0; i < a->krls_n; i++) free(a->krls[i].path), krl_free(a->krls[i].krl);
     for (size_t i = 0; i < a->certs_n; i++) free(a->certs[i].path), pubkey_free(a->certs[i].key);
-    free(a->krls), free(a->certs);
+    for (size_t i = 0; i < a->refused_n; i++) free(a->refused[i]);
+    free(a->krls), free(a->certs), free(a->refused);
     secret_clear(&a->bad_keys);
 }
 

@@ -26,8 +26,13 @@ struct audit {
     size_t krls_n, certs_n;
     struct secret bad_keys;             /* -O blacklist=FILE */
     size_t shown, flawed;               /* keys, and those with something wrong */
+    char **refused;                     /* files and folders that could not be read, each told once */
+    size_t refused_n;
     bool unread;                        /* something could not be read or understood */
 };
+
+/* What could not be read is told, and counts against the whole. */
+void audit_unreadable(struct audit *a, const char *path, enum err e);
 
 /* One file that was read whole: shows each key in it. False: none of what it holds is about keys. */
 bool audit_file(struct audit *a, const char *path, struct bytes text, const struct stat *st);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* One key after the other: a line that names it, then a line for each thing to know about it. A line with "!" is a flaw. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,6 +108,7 @@ static void judge_cert(const struct audit *a, struct entry *e)
     if (!c) return;
     struct wr ca CLEANUP(wr_clear) = wr_heap(200);
     pubkey_fingerprint_write(&ca, c->ca, a->o->hash);
+    need_written(&ca);
     note(e, "%s certificate \"%.*s\" serial %llu, by %.*s", c->kind == CERT_HOST ? "host" : "user", (int)c->key_id.n, (const char *)c->key_id.p,
          (unsigned long long)c->serial, (int)ca.n, (const char *)ca.p);
     if (c->valid_before == CERT_FOREVER) flaw(e, "never expires");
@@ -159,13 +161,16 @@ static bool on_token(const struct pubkey *k)
 }
 
 /* The key of an encrypted file without a clear half, from FILE.pub. */
-static enum err beside_load(const char *path, struct pubkey **out, struct wr *comment)
+static enum err beside_load(struct audit *a, const char *path, struct pubkey **out, struct wr *comment)
 {
     char name[PATH_MAX + 4];
     struct secret text CLEANUP(secret_clear) = {0};
     snprintf(name, sizeof name, "%s.pub", path);
-    TRY(file_read(name, KEY_FILE_MAX, false, &text, NULL));
-    return pubkey_file_parse(secret_bytes(&text), out, comment);
+    enum err e = file_read(name, KEY_FILE_MAX, false, &text, NULL);
+    if (e == ERR_NOMEM || (e == ERR_SYSTEM && errno != ENOENT)) audit_unreadable(a, name, e);
+    if (e == ERR_NONE) e = pubkey_file_parse(secret_bytes(&text), out, comment);
+    need_sound(e, name);
+    return e;
 }
 
 static void private_key(struct audit *a, const char *path, struct bytes text, const struct stat *st)
@@ -176,12 +181,20 @@ static void private_key(struct audit *a, const char *path, struct bytes text, co
     struct entry e = {.path = path, .kind = "private key", .st = st, .notes = wr_heap(KEY_FILE_MAX), .type = "its type unknown until it is opened"};
     bool encrypted = privkey_file_encrypted(text);
     enum err err = privkey_file_parse(text, (struct bytes){0}, &priv, &comment);
-    if (err == ERR_NONE) e.key = privkey_public(priv);
-    else if (privkey_file_public(text, &pub) == ERR_NONE) e.key = pub;
-    if (beside_load(path, &beside, &other_comment) == ERR_NONE) {
+    need_sound(err, path);
+    if (err == ERR_NONE) {
+        e.key = privkey_public(priv);
+    } else {
+        enum err clear = privkey_file_public(text, &pub);
+        need_sound(clear, path);
+        if (clear == ERR_NONE) e.key = pub;
+    }
+    if (beside_load(a, path, &beside, &other_comment) == ERR_NONE) {
         if (e.key && !bytes_equal(pubkey_blob(pubkey_plain(beside)), pubkey_blob(e.key))) flaw(&e, "%s.pub is another key", path);
         if (!e.key) e.key = beside;
     }
+    need_written(&comment);
+    need_written(&other_comment);
     e.comment = comment.n ? wr_bytes(&comment) : wr_bytes(&other_comment);
     if (err != ERR_NONE && err != ERR_PASSPHRASE) flaw(&e, "cannot be used: %s", reason(err));
     else if (!encrypted && !is_host_key(path) && !on_token(e.key)) flaw(&e, "no passphrase");
@@ -234,11 +247,13 @@ static bool key_line(struct audit *a, const char *path, size_t number, struct by
     struct bytes bare = bytes_of(l.type.p, line.n - (size_t)(l.type.p - line.p));
     bool dsa = bytes_is(l.type, "ssh-dss");
     enum err err = pubkey_line_parse_any(bare, &view, &k);
+    need_sound(err, path);
     if (err == ERR_FORMAT || (err == ERR_KEY_TYPE && !dsa)) return false;
     if (l.options.n && !authorized) {
         struct key_options *o = malloc(sizeof *o);
         const char *why;
-        bool fits = o && key_options_parse(l.options, o, &why) == ERR_NONE;
+        if (!o) fatal("memory allocation failed");
+        bool fits = key_options_parse(l.options, o, &why) == ERR_NONE;
         free(o);
         if (!fits) return false;
         e.kind = "authorized key";
@@ -279,6 +294,7 @@ static bool known_line(struct audit *a, const char *path, size_t number, struct 
     if (err == ERR_NOT_FOUND) return false;
     e.notes = wr_heap(KEY_FILE_MAX);
     if (err == ERR_NONE) err = known_line_key(&l, &k);
+    need_sound(err, path);
     e.key = k;
     known_flaws(&e, &l, err, st);
     show_entry(a, &e);
@@ -290,7 +306,11 @@ static bool framed_public(struct audit *a, const char *path, struct bytes text, 
 {
     struct pubkey *k CLEANUP(pubkey_drop) = NULL;
     struct wr comment CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
-    if (pubkey_file_format(text) == PUBKEY_LINE || pubkey_file_parse(text, &k, &comment) != ERR_NONE) return false;
+    if (pubkey_file_format(text) == PUBKEY_LINE) return false;
+    enum err err = pubkey_file_parse(text, &k, &comment);
+    need_sound(err, path);
+    if (err != ERR_NONE) return false;
+    need_written(&comment);
     struct entry e = {.path = path, .kind = "public key", .st = st, .key = k, .comment = wr_bytes(&comment), .notes = wr_heap(KEY_FILE_MAX)};
     show_entry(a, &e);
     wr_clear(&e.notes);

@@ -23,6 +23,7 @@ static void show_validity(const struct cert *c)
 {
     struct wr w CLEANUP(wr_clear) = wr_heap(4096);
     cert_validity_write(&w, c->valid_after, c->valid_before, time_show);
+    need_written(&w);
     printf("        Valid: %.*s\n", (int)w.n, (const char *)w.p);
 }
 
@@ -65,6 +66,7 @@ static void show_option(const struct cert_option *option, bool critical)
     } else if (!fits && option->data.n) {
         struct wr hex CLEANUP(wr_clear) = wr_heap(2 * PUBKEY_BLOB_MAX);
         hex_write(&hex, option->data);
+        need_written(&hex);
         printf(" UNKNOWN OPTION: %.*s (len %zu)", (int)hex.n, (const char *)hex.p, option->data.n);
     } else if (!fits) {
         printf(" UNKNOWN FLAG OPTION");
@@ -110,6 +112,7 @@ int job_show_cert(struct options *o)
         while (line.n && (line.p[0] == ' ' || line.p[0] == '\t')) line.p++, line.n--;
         if (line.n == 0 || line.p[0] == '#') continue;
         enum err e = pubkey_line_parse_any(line, &view, &k);
+        need_sound(e, shown);
         if (e != ERR_NONE) {
             say("%s:%zu: invalid key: %s", shown, walk.number, reason(e));
             continue;

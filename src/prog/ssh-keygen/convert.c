@@ -97,8 +97,10 @@ static void any_public(const struct options *o, struct bytes text, struct pubkey
 {
     struct identity id CLEANUP(identity_drop) = {0};
     enum err e = privkey_file_public(text, out);
+    need_sound(e, o->file);
     if (e == ERR_NONE) return;
     e = pubkey_file_parse(text, out, comment);
+    need_sound(e, o->file);
     if (e == ERR_NONE || public_load(o->file, out, comment) == ERR_NONE) return;
     if (pubkey_file_format(text) == PUBKEY_LINE) e = identity_load(o, o->passphrase, "Enter passphrase: ", &id);
     if (e == ERR_NONE) e = pubkey_parse(pubkey_blob(privkey_public(id.key)), out);
@@ -150,6 +152,7 @@ int job_import(struct options *o)
     text_read(o, &text);
     if (privkey_file_is(secret_bytes(&text))) return import_private(o, privkey_file_format(secret_bytes(&text)));
     enum err e = pubkey_file_parse(secret_bytes(&text), &k, NULL);
+    need_sound(e, o->file);
     if (e == ERR_NONE) {
         pubkey_line_write(&w, k, bytes_of(NULL, 0));
         wr_u8(&w, '\n');

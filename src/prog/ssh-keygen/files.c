@@ -137,6 +137,7 @@ static enum err public_load_one(const char *path, struct pubkey **out, struct wr
     for (walk.rest = secret_bytes(&text); line_next(&walk, &line);) {
         if (line.n == 0 || line.p[0] == '#') continue;
         e = pubkey_line_parse_any(line, &view, out);
+        need_sound(e, path);
         if (e == ERR_NONE) {
             wr_raw(comment, view.comment.n ? view.comment : bytes_str(path));
             return wr_done(comment);
@@ -155,9 +156,12 @@ enum err public_load(const char *path, struct pubkey **out, struct wr *comment)
     if (e == ERR_NONE) return e;
     snprintf(beside, sizeof beside, "%s.pub", path);
     if (public_load_one(beside, out, comment) == ERR_NONE) return ERR_NONE;
-    if (private_read(path, &text) == ERR_NONE && privkey_file_public(secret_bytes(&text), out) == ERR_NONE) {
-        wr_text(comment, path);
-        return wr_done(comment);
+    /* who may read it: no secret is taken from it */
+    if (file_read(path, KEY_FILE_MAX, false, &text, NULL) == ERR_NONE) {
+        enum err inside = privkey_file_public(secret_bytes(&text), out);
+        need_sound(inside, path);
+        if (inside == ERR_NONE) wr_text(comment, path);
+        if (inside == ERR_NONE) return wr_done(comment);
     }
     errno = saved;
     return e;

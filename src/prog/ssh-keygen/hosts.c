@@ -51,7 +51,9 @@ static void found_show_key(struct run *r, const struct known_hit *h)
 {
     struct pubkey *k CLEANUP(pubkey_drop) = NULL;
     struct wr w CLEANUP(wr_clear) = wr_heap(4096);
-    if (known_line_key(&h->line, &k) != ERR_NONE) return;
+    enum err e = known_line_key(&h->line, &k);
+    need_sound(e, r->o->file);
+    if (e != ERR_NONE) return;
     wr_textf(&w, "%s %s ", r->o->host, pubkey_short_name(k));
     show_fingerprint(r->o, k, &w);
     if (h->line.comment.n) wr_u8(&w, ' ');
@@ -66,13 +68,16 @@ static void found_show(struct run *r, const struct known_hit *h)
 {
     static const char *const marks[] = {[KNOWN_PLAIN] = "", [KNOWN_CA] = "CA", [KNOWN_REVOKED] = "REVOKED"};
     struct pubkey *k CLEANUP(pubkey_drop) = NULL;
-    if (r->o->fingerprint && known_line_key(&h->line, &k) != ERR_NONE) return;
+    enum err e = r->o->fingerprint ? known_line_key(&h->line, &k) : ERR_NONE;
+    need_sound(e, r->o->file);
+    if (e != ERR_NONE) return;
     r->found = true;
     if (!r->o->quiet) printf("# Host %s found: line %zu %s\n", r->o->host, h->number, marks[h->line.marker]);
     r->out.n = 0;
     if (r->o->hash_hosts) hash_line(r, h);
     else if (r->o->fingerprint) found_show_key(r, h);
     else put_line(r, h->text);
+    need_written(&r->out);
     if (r->out.n) fwrite(r->out.p, 1, r->out.n, stdout);
 }
 
@@ -88,6 +93,7 @@ static void bad_line(struct run *r, const struct known_hit *h)
 static void one_line(struct run *r, const struct known_hit *h)
 {
     bool blank = h->err == ERR_NOT_FOUND, bad = h->err != ERR_NONE && !blank;
+    need_sound(h->err, r->o->file);
     if (r->o->find_host) {
         if (h->host) found_show(r, h);
     } else if (bad) {

@@ -12,6 +12,7 @@
 
 #include "base/limits.h"
 #include "base/text.h"
+#include "crypto/memory.h"
 #include "crypto/sign.h"
 #include "keygen.h"
 
@@ -254,6 +255,7 @@ static int job(struct options *o)
 int main(int argc, char **argv)
 {
     static struct options o;
+    (void)crypto_memory_watch();
     harden();
     if (argc == 2 && strcmp(argv[1], "-V") == 0) {
         fprintf(stderr, "Nacre_" NACRE_VERSION " (OpenSSH_10.5p1), %s\n", crypto_version());
@@ -262,6 +264,8 @@ int main(int argc, char **argv)
     know_user(&o);
     parse_options(&o, argc, argv);
     int status = job(&o);
+    bool is_answer = (status == 0 && !o.moduli) || (status == 1 && (o.audit || o.find_host));
+    if (is_answer && crypto_memory_refused()) fatal("memory allocation failed");      /* it may have been taken for a bad key or signature */
     if (fflush(stdout) != 0 || ferror(stdout)) fatal("write to standard output: %s", strerror(errno));
     return status;
 }

@@ -155,13 +155,14 @@ static const struct host_key {
     {"ED25519", "ssh-ed25519", 0, NACRE_SYSCONFDIR "/ssh/ssh_host_ed25519_key"},
 };
 
-/* True: there is a key already, or nothing can be made there. */
-static bool host_key_there(const char *path)
+/* True: there is a key already, or nothing can be made there, which is not *good. */
+static bool host_key_there(const char *path, bool *good)
 {
     struct stat st;
     if (stat(path, &st) == 0) return st.st_size != 0;
     if (errno == ENOENT) return false;
     say("Could not stat %s: %s", path, strerror(errno));
+    *good = false;
     return true;
 }
 
@@ -191,18 +192,20 @@ static bool host_key_make(const struct options *o, const struct host_key *row, c
 
 int job_host_keys(struct options *o)
 {
-    bool begun = false;
+    bool begun = false, good = true;
     for (size_t i = 0; i < COUNT_OF(host_keys); i++) {
         char path[2 * PATH_MAX];
         snprintf(path, sizeof path, "%s%s", o->have_file ? o->file : "", host_keys[i].path);
         if (strlen(path) >= PATH_MAX) fatal("Identity filename too long");
-        if (host_key_there(path)) continue;
+        if (host_key_there(path, &good)) continue;
         if (!begun) printf("ssh-keygen: generating new host keys: ");
         begun = true;
         printf("%s ", host_keys[i].shown);
         fflush(stdout);
-        if (!host_key_make(o, &host_keys[i], path)) begun = false;
+        if (host_key_make(o, &host_keys[i], path)) continue;
+        begun = good = false;
+        printf("\n");
     }
     if (begun) printf("\n");
-    return 0;
+    return good ? 0 : 1;
 }

@@ -45,6 +45,16 @@ const char *reason(enum err e)
     return err_text(e);
 }
 
+void need_sound(enum err e, const char *what)
+{
+    if (e == ERR_NOMEM || e == ERR_CRYPTO || e == ERR_RANDOM) fatal("%s: %s", what, reason(e));
+}
+
+void need_written(const struct wr *w)
+{
+    if (w->err != ERR_NONE) fatal("%s", reason(w->err));
+}
+
 bool read_answer(char *buf, size_t cap)
 {
     size_t n = 0;

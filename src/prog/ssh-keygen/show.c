@@ -21,6 +21,8 @@ int job_print_public(struct options *o)
     enum err e = identity_load(o, o->passphrase, "Enter passphrase: ", &id);
     if (e != ERR_NONE) fatal("Load key \"%s\": %s", o->file, reason(e));
     pubkey_line_write(&line, privkey_public(id.key), bytes_of(NULL, 0));
+    need_written(&line);
+    need_written(&id.comment);
     printf("%.*s", (int)line.n, (const char *)line.p);
     if (id.comment.n) {
         printf(" ");
@@ -44,8 +46,12 @@ static struct pubkey *public_beside(const char *path, struct wr *comment)
     snprintf(name, sizeof name, "%s.pub", path);
     if (file_read(name, KEY_FILE_MAX, false, &text, NULL) != ERR_NONE) return NULL;
     walk.rest = secret_bytes(&text);
-    while (!k && line_next(&walk, &line))
-        if (pubkey_line_parse_any(line, &view, &k) == ERR_NONE) wr_raw(comment, view.comment.n ? view.comment : bytes_str(name));
+    while (!k && line_next(&walk, &line)) {
+        enum err e = pubkey_line_parse_any(line, &view, &k);
+        need_sound(e, name);
+        if (e == ERR_NONE) wr_raw(comment, view.comment.n ? view.comment : bytes_str(name));
+    }
+    need_written(comment);
     return k;
 }
 
@@ -55,7 +61,10 @@ static bool comment_inside(const char *path, struct privkey **priv, struct wr *c
     struct secret text CLEANUP(secret_clear) = {0};
     if (private_read(path, &text) != ERR_NONE) return false;
     enum privkey_format f = privkey_file_format(secret_bytes(&text));
-    return (f == PRIVKEY_OPENSSH || f == PRIVKEY_PPK) && privkey_file_parse(secret_bytes(&text), bytes_of(NULL, 0), priv, comment) == ERR_NONE;
+    if (f != PRIVKEY_OPENSSH && f != PRIVKEY_PPK) return false;
+    enum err e = privkey_file_parse(secret_bytes(&text), bytes_of(NULL, 0), priv, comment);
+    need_sound(e, path);
+    return e == ERR_NONE;
 }
 
 static int fingerprint_private(const struct options *o, struct bytes text)
@@ -102,8 +111,13 @@ static bool fingerprint_line(const struct options *o, struct bytes line)
     if (line.n && line.p[line.n - 1] == '\r') line.n--;
     while (line.n && is_blank(line.p[0])) line.p++, line.n--;
     if (line.n == 0 || line.p[0] == '#') return false;
-    if (pubkey_line_parse_any(line, &view, &k) != ERR_NONE) {
-        if (!lead_skip(&line, &lead) || pubkey_line_parse_any(line, &view, &k) != ERR_NONE) return false;
+    enum err e = pubkey_line_parse_any(line, &view, &k);
+    need_sound(e, o->file);
+    if (e != ERR_NONE) {
+        if (!lead_skip(&line, &lead)) return false;
+        e = pubkey_line_parse_any(line, &view, &k);
+        need_sound(e, o->file);
+        if (e != ERR_NONE) return false;
         comment = lead;
     }
     if (view.comment.n && view.comment.p[0] != '#') comment = view.comment;
@@ -116,7 +130,11 @@ static bool fingerprint_framed(const struct options *o, struct bytes text)
 {
     struct pubkey *k CLEANUP(pubkey_drop) = NULL;
     struct wr comment CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
-    if (pubkey_file_format(text) == PUBKEY_LINE || pubkey_file_parse(text, &k, &comment) != ERR_NONE) return false;
+    if (pubkey_file_format(text) == PUBKEY_LINE) return false;
+    enum err e = pubkey_file_parse(text, &k, &comment);
+    need_sound(e, o->file);
+    if (e != ERR_NONE) return false;
+    need_written(&comment);
     print_fingerprint(o, k, comment.n ? wr_bytes(&comment) : NO_COMMENT);
     return true;
 }

@@ -159,6 +159,7 @@ static int verify(const struct options *o, const struct sig_options *s, bool all
     if (!o->quiet && !good) printf("Could not verify signature.\n");
     if (good && s->print_key) {
         pubkey_line_write(&line, key, bytes_of(NULL, 0));
+        need_written(&line);
         printf("%.*s\n", (int)line.n, (const char *)line.p);
     }
     return good ? 0 : 255;

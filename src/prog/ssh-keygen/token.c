@@ -232,7 +232,8 @@ static void suffix_write(const struct sk_resident *r, struct wr *w)
 /* The file's name, in the folder we are in; an application that could lead elsewhere does not. */
 static bool resident_path(const struct sk_resident *r, char out[PATH_MAX], bool *suffix)
 {
-    struct wr w CLEANUP(wr_clear) = wr_heap(PATH_MAX);
+    uint8_t room[PATH_MAX];
+    struct wr w = wr_span((struct span){room, sizeof room});
     bool ec = strstr(pubkey_type(privkey_public(r->key)), "ecdsa") != NULL;
     wr_textf(&w, "id_%s_sk_rk", ec ? "ecdsa" : "ed25519");
     size_t mark = w.n;
