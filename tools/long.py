@@ -84,6 +84,8 @@ OTHERS = [
     Part("calls", "each system call of a login interrupted, short, failed, without and with a terminal", "every call", strict("failcalls")),
     Part("keygen-failures", "each allocation, write, rename, link, fsync of ssh-keygen fails or kills", "{n} calls", strict("keygen-failures"),
          r"\d+(?= calls)"),
+    Part("keygen-losses", "the same for its jobs that make many keys or moduli, or tell what there is; disks that fill, output that nobody takes",
+         "{n} calls", strict("keygen-losses"), r"\d+(?= (?:calls|sizes))"),
     Part("agent-failures", "each call and allocation of an agent that starts or serves, and of ssh-add, fails", "{n} calls", strict("agent-failures"),
          r"\d+(?= calls)"),
     Part("keygen-differential", "ssh-keygen beside OpenSSH's, 20 times the cases", "{n} comparisons", strict("keygen-differential")),
@@ -161,7 +163,7 @@ def run_part(part, tests, run_all):
         record = run_test(f"{TOP}/build/{build}", tests[build][name], args, part.whole)
         total.add(f"{build}/{name}", record)
         for line in record["stdout"].splitlines():
-            if re.match(r"ok\b|# \d+ calls$", line):
+            if re.match(r"ok\b|# \d+ (?:calls|sizes)$", line):
                 counted += sum(int(n) for n in re.findall(part.counted, line))
     return total, counted
 

@@ -2,80 +2,16 @@
 # SPDX-License-Identifier: ISC
 """TRUST T06 for ssh-keygen: every allocation, write, rename, link and fsync fails in turn, or the process dies there. Afterwards
 each file is the old one or a whole new one, nobody else could ever read it, and the exit status tells the truth."""
-import errno
 import os
 import shutil
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import failing
 import programs
 from place import Place
 from tap import same
-
-WHOLE = bool(os.environ.get("NACRE_LONG"))
-SAMPLE, MANY = 40, 1000
-
-
-class Walk:
-    """One job: what it starts from, the command, and what makes its outcome whole."""
-
-    def __init__(self, place, name, args, prepare, check, stdin=b""):
-        self.place, self.name, self.args, self.prepare, self.check, self.stdin = place, name, args, prepare, check, stdin
-        self.folder = place.path(name.replace(" ", "-"))
-
-    def run(self, kind, at, error):
-        """The job in a fresh folder with a failure, and the folder's files before it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        os.mkdir(self.folder)
-        self.prepare(self.folder)
-        before = files(self.folder)
-        counter = failing.Counter(self.place.path("count"), at)
-        done = self.place.run([programs.ours("ssh-keygen"), *self.args], self.stdin, cwd=self.folder,
-                              env=counter.env(self.place.env, failing.MODULE, kind, error))
-        return done, before, counter.count
-
-    def walk(self, kind, error):
-        """Fail call 1, 2, ... (of the thousands in libraries about SAMPLE, in a long run MANY); how many there are."""
-        done, _, calls = self.run(kind, 0, error)
-        same(done.returncode, 0, f"{self.name}: status without a failure")
-        most = calls if kind != "library" else MANY if WHOLE else SAMPLE   # PBKDF2 alone asks libcrypto for memory 800,000 times
-        step = max(1, calls // most)
-        picked = range(1 + int(time.time()) % min(step, 10), calls + 1, step)
-        for n in picked:
-            done, before, _ = self.run(kind, n, error)
-            where = f"{self.name}: {kind} call {n} with {error}: status {done.returncode}, {done.stderr!r}"
-            killed = error == "kill" or (kind == "library" and done.returncode < 0)  # libcrypto 3.0 and glibc's nss die of some
-            if killed != (done.returncode < 0):
-                raise AssertionError(f"{where}: ended by a signal, or not")
-            after = files(self.folder)
-            drafts = [f for f in after if is_draft(f)]
-            if drafts and not killed:
-                raise AssertionError(f"{where}: drafts left behind: {drafts}")
-            self.check(where, self.folder, before, {f: d for f, d in after.items() if not is_draft(f)}, done.returncode)
-            loose = [f for f in after if f.startswith("k") and not f.startswith(("k.pub", "kh", "k-cert.pub")) and os.stat(f"{self.folder}/{f}").st_mode & 0o77]
-            if loose:
-                raise AssertionError(f"{where}: readable by others: {loose}")
-        return calls
-
-
-def is_draft(name):
-    stem, _, end = name.rpartition(".")
-    return bool(stem) and len(end) == 10
-
-
-def files(folder):
-    found = {}
-    for name in os.listdir(folder):
-        with open(f"{folder}/{name}", "rb") as f:
-            found[name] = f.read()
-    return found
-
-
-def opens(place, folder, name, passphrases):
-    keygen = programs.foreign("ssh-keygen")
-    return any(place.run([keygen, "-y", "-P", p, "-f", f"{folder}/{name}"]).returncode == 0 for p in passphrases)
+from walk import CALLS, WHOLE, Walk, opens
 
 
 def make_case(place):
@@ -228,14 +164,7 @@ def main():
                  hosts_case(place, "remove", ["-R", "host7"], lambda t: t.count(b"\n") == 299 and b"host7 " not in t),
                  hosts_case(place, "hash", ["-H"], lambda t: t.count(b"\n") == 300 and t.count(b"|1|") == 300)]
         for walk in walks:
-            kinds = ("file", [errno.EIO, errno.ENOSPC, "kill"]), ("memory", [errno.ENOMEM]), ("library", [errno.ENOMEM])
-            for kind, errors in kinds[:2] if walk.name.startswith("to ") and not WHOLE else kinds:
-                for error in errors:
-                    with tap.case(f"{walk.name}: each {kind} call fails with {error}"):
-                        calls = walk.walk(kind, error)
-                        tap.note(f"{calls} calls")
-                        if calls < 3:
-                            raise AssertionError("the module saw no calls")
+            walk.walk_all(tap, CALLS[:2] if walk.name.startswith("to ") and not WHOLE else CALLS)
     tap.end()
 
 
