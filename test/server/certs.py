@@ -208,6 +208,22 @@ def permitted(tap, place, ca):
         place.stop(server.process)
 
 
+def two_keys(tap, place, ca):
+    """"publickey,publickey" wants two private keys; a certificate is no second one (OpenSSH compares the keys inside, too)."""
+    server = start(place, f"TrustedUserCAKeys {ca.file}", "AuthenticationMethods publickey,publickey")
+    ca.sign("twice")
+    older = place.write("older-cert.pub", place.read("twice-cert.pub"))
+    ca.sign("twice", serial=8)
+    plain = place.public(place.path("twice"))
+    for name, line, more, want in (("a key and its certificate", plain, [], False), ("two certificates of a key", "", [f"CertificateFile {older}"], False),
+                                   ("a certificate and another key", place.public(place.key()), [], True)):
+        with tap.case(f"publickey,publickey: {name}: {'in' if want else 'refused'}"):
+            authorize(place, line + "\n")
+            lets_in(place, server, "twice", want, *more)
+    authorize(place, "")
+    place.stop(server.process)
+
+
 # ---- principals ----
 
 def principals_file(tap, place, ca):
@@ -314,6 +330,7 @@ def main():
         settings(tap, place, ca)
         lines(tap, place, ca)
         permitted(tap, place, ca)
+        two_keys(tap, place, ca)
         principals_file(tap, place, ca)
         revoked(tap, place, ca, other)
         exposed(tap, place, ca)

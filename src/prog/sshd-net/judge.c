@@ -145,6 +145,7 @@ MUST_USE static enum err cert_judge(const struct judge_ask *ask, const int *fds,
     struct wr w = wr_span((struct span){(uint8_t *)say.ca_name, sizeof say.ca_name - 1});
     wr_text(&w, pubkey_short_name(c->ca));
     detail_write(k, c);
+    TRY(hash_digest(&hash_sha256, pubkey_blob(pubkey_plain(k)), say.plain_sha256));
     say.is_cert = 1, say.serial = c->serial;
     FIELD_SET(&say, key_id, c->key_id);
     FIELD_SET(&say, ca, ca);

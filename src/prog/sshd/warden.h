@@ -46,6 +46,7 @@ struct warden_session {
 /* A key that is listed. */
 struct asked_key {
     struct bytes blob;                      /* its copy is the end of this */
+    uint8_t sha256[32];                     /* of the key itself, without the certificate around it */
     bool plain;                             /* no restrictions: options is not there */
     struct key_options *options;            /* the line's, and the certificate's with them */
     uint32_t line;

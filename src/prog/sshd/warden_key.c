@@ -262,6 +262,8 @@ static bool key_listed(struct warden *w, bool may, struct bytes key, bool is_cer
         good = false;
     }
     if (good) {
+        if (s.cert) memcpy(a->sha256, s.cert->plain_sha256, sizeof a->sha256);
+        else sha256_sum(key, a->sha256);
         a->plain = s.answer.plain, a->line = s.answer.line;
         memcpy(a->where, s.answer.file, sizeof a->where), memcpy(a->detail, o->detail, sizeof a->detail);
         good = !s.cert || limits_join(a, &s.cert->limits, s.by_ca);
@@ -319,15 +321,16 @@ static bool signature_good(struct warden *w, const struct ask_key_head *h, struc
     return e == ERR_NONE && say.verdict == VERIFY_GOOD;
 }
 
-/* With several factors the same key counts once ("publickey,publickey" means two keys). */
-static bool key_is_new(struct warden *w, struct bytes key)
+/* With several factors the same key counts once, with whatever certificate it comes ("publickey,publickey" means two private keys). */
+static bool key_is_new(struct warden *w, const struct asked_key *a)
 {
-    uint8_t hash[32];
-    sha256_sum(key, hash);
     for (size_t i = 0; i < w->proven_key_count; i++)
-        if (memcmp(w->proven_key[i], hash, sizeof hash) == 0) return false;
+        if (memcmp(w->proven_key[i], a->sha256, sizeof a->sha256) == 0) {
+            log_line(LOG_LEVEL_INFO, "refusing previously-used key");
+            return false;
+        }
     if (w->proven_key_count == PROVEN_KEYS_MAX) return false;
-    memcpy(w->proven_key[w->proven_key_count++], hash, sizeof hash);
+    memcpy(w->proven_key[w->proven_key_count++], a->sha256, sizeof a->sha256);
     return true;
 }
 
@@ -349,7 +352,7 @@ static bool options_take(struct warden *w)
 static bool key_proven(struct warden *w, const struct ask_key_head *h, struct bytes key, struct bytes sig, const struct outcome *o)
 {
     const struct asked_key *a = w->asked;
-    if (!signature_good(w, h, key, sig) || !key_is_new(w, key)) return false;
+    if (!signature_good(w, h, key, sig) || !key_is_new(w, a)) return false;
     if (a->cert[0] && a->line == 0) log_line(LOG_LEVEL_VERBOSE, "Accepted %s %s", a->cert, a->where);
     else if (a->cert[0]) log_line(LOG_LEVEL_VERBOSE, "Accepted %s %s:%u", a->cert, a->where, a->line);
     else log_line(LOG_LEVEL_VERBOSE, "Accepted key %s found at %s:%u", o->detail, a->where, a->line);

@@ -69,6 +69,7 @@ struct judge_say {
     struct judge_limits limits;
     char why[512], detail[1024];        /* detail: "ED25519-CERT SHA256:... ID ... (serial 1) CA ..." for the log, escaped */
     char fingerprint[64], ca_fingerprint[64], ca_name[32];      /* ca_name: "ED25519" */
+    uint8_t plain_sha256[32];           /* of the certified key's own blob: that key, whatever certificate it comes in */
     uint8_t key_id[4096], ca[PUBKEY_BLOB_MAX], principals[PUBKEY_BLOB_MAX];    /* principals: packed strings */
 };
 
