@@ -17,9 +17,6 @@ from tap import Tap, same  # noqa: E402
 
 BUILT = f"{programs.build_folder()}/man"
 
-# Where a page's letters stand, and those of them that only end in an error.
-OPTIONS = {
-}
 
 
 def read(path):
@@ -64,6 +61,36 @@ def page_options(text):
     return found
 
 
+# Where the letters of a page come from, and those of them that only end in an error.
+OPTIONS = {
+    "scp.1": ("src/prog/scp/main.c", by_getopt, "1"),
+    "sftp.1": ("src/prog/sftp/options.c", by_getopt, "12h"),
+    "sftp-server.8": ("src/kit/files_args.c", by_getopt, ""),
+    "ssh.1": ("src/prog/ssh/options.c", by_rows, "1"),
+    "ssh-add.1": ("src/prog/ssh-add/main.c", by_getopt, ""),
+    "ssh-agent.1": ("src/prog/ssh-agent/main.c", by_getopt, ""),
+    "ssh-copy-id.1": ("src/prog/ssh-copy-id/ssh-copy-id", by_case, ""),
+    "ssh-keygen.1": ("src/prog/ssh-keygen/main.c", by_getopt, ""),
+    "ssh-keyscan.1": ("src/prog/ssh-keyscan/main.c", by_getopt, ""),
+    "sshd.8": ("src/prog/sshd/options.c", by_getopt, "Q"),
+}
+
+
+# What SYNOPSIS need not show: letters without effect.
+HIDDEN = {"ssh-keygen.1": "oX", "sshd.8": "Rbkr"}
+
+
+def synopsis_options(text):
+    """The letters and words of a page's SYNOPSIS."""
+    part = text[text.index(".Sh SYNOPSIS"):text.index(".Sh DESCRIPTION")]
+    found = set()
+    for line in re.findall(r"\.(?:Op |Ar )?Fl (.*)", part):
+        for words in re.split(r" \| (?:Fl )?", line):
+            name = words.split()[0]
+            found |= {name[1:]} if name[0] == "-" else set(name) if name == words else {name}
+    return found
+
+
 def check_letters(tap):
     for page, (path, how, refused) in OPTIONS.items():
         with tap.case(f"{page}: the options are the program's, each once"):
@@ -72,6 +99,9 @@ def check_letters(tap):
             same(sorted(name for name, _ in found), sorted(want), "options")
             same({name for name, arg in found if arg}, {name for name, arg in want.items() if arg}, "options with an argument")
             same(len(want) > 1, True, "options were found in the source")
+        with tap.case(f"{page}: SYNOPSIS has no others"):
+            same(sorted(synopsis_options(read(f"{BUILT}/{page}")) - set(want)), [], "options that are none")
+            same(sorted(set(want) - synopsis_options(read(f"{BUILT}/{page}")) - set(HIDDEN.get(page, ""))), [], "missing options")
 
 
 # ---- keywords ----
@@ -127,11 +157,48 @@ def check_form(tap, folder):
             same(found.stdout.strip(), f"{folder}/man{section}/{page}", "path")
 
 
+# ---- other tables ----
+
+def items(text, begin, end):
+    """The `.It Cm` and `.It Ic` words between two lines of a page."""
+    part = text[text.index(begin) + len(begin):]
+    found = re.findall(r"^\.It (?:Cm|Ic) (\S+)", part[:part.index(end)], re.M)
+    return sorted(word.replace(r"\&", "").replace(r"\(ti", "~").replace(r"\(ha", "^") for word in found)
+
+
+def check_tables(tap):
+    """Lists inside a page, against the tables of the source."""
+    commands = re.findall(r'X\("(\S+?)",', read(f"{TOP}/src/prog/sftp/command.h"))
+    keys = re.findall(r"\{(?:CTRL\()?'(.)'(\))?, ESCAPE_", read(f"{TOP}/src/prog/ssh-transport/escape.c"))
+    queries = re.findall(r'\{"(\S+)", list_\w+, false\}', read(f"{TOP}/src/prog/ssh/query.c")) + ["help"]
+    options = re.findall(r'\{"(\S+)", (?:FLAG_ONLY|FLAG_OR_NO|TEXT), ', read(f"{TOP}/src/key/key_options.c"))
+    for name, page, begin, end, want in (("sftp's commands", "sftp.1", "\n.Sh COMMANDS\n", "\n.Sh ", commands),
+                                         ("ssh's escapes", "ssh.1", "\n.Sh ESCAPES\n", "\n.Sh ", [f"~{'^' * bool(ctrl)}{key}" for key, ctrl in keys]),
+                                         ("what ssh -Q prints", "ssh.1", "\n.It Fl Q ", "\n.It Fl q", queries),
+                                         ("options of authorized_keys", "sshd.8", "\n.Sh AUTHORIZED_KEYS\n", "\n.Sh ", options)):
+        with tap.case(f"{page}: {name}"):
+            same(items(read(f"{BUILT}/{page}"), begin, end), sorted(want), name)
+            same(len(want) > 5, True, "a table was found")
+
+
+def check_references(tap):
+    """What the pages refer to with a name of ours is one of them."""
+    ours = set(sources())
+    names = {page.rsplit(".", 1)[0] for page in ours}
+    with tap.case("references lead to pages that are there"):
+        for page in ours:
+            for name, section in re.findall(r"^\.Xr (\S+) (\d)", read(f"{BUILT}/{page}"), re.M):
+                if name in names or name.startswith(("ssh", "sftp", "scp")):
+                    same(f"{name}.{section}" in ours, True, f"{page}: {name}({section})")
+
+
 def main():
     tap = Tap()
     check_letters(tap)
     check_keywords(tap)
     check_generator(tap)
+    check_tables(tap)
+    check_references(tap)
     with tempfile.TemporaryDirectory(prefix="nacre-") as folder:
         for page in sources():
             os.makedirs(f"{folder}/man{page[-1]}", exist_ok=True)
