@@ -93,6 +93,20 @@ def after_names(tap, place):
         same(("Critical Options: (none)" in shown, "no-touch-required" in shown), (True, False), shown)
 
 
+def true_reasons(tap, place):
+    with tap.case("an agent that refuses is called so"):
+        key = place.key("ed25519", "asked-for")
+        place.write("text", "text\n")
+        script = '"$1" -q -c "$2" && { "$0" -q -Us "$2.pub" -I id -n me "$2.pub"; "$0" -q -Y sign -n file -f "$2.pub" text; }'
+        done = place.run([programs.ours("ssh-agent"), "/bin/sh", "-c", script, programs.ours("ssh-keygen"), programs.ours("ssh-add"), key],
+                         cwd=place.folder, env=place.env | {"SSH_ASKPASS": "/bin/false"})
+        same(done.stderr.decode().replace("\r", "").splitlines(), [f"Couldn't certify {key}.pub via agent: agent refused operation",
+                                                                  "Signing text failed: agent refused operation"], "stderr")
+    with tap.case("a public file that is none is not called a private key that others can read"):
+        place.write("none.pub", "nothing of the kind\n", 0o644)
+        one_line(keygen(place, "-s", key, "-I", "id", "-n", "me", "none.pub"), 255, "none.pub\": invalid format")
+
+
 def host_keys(tap, place):
     folder = place.path("root/etc/ssh")
     os.makedirs(folder)
@@ -170,6 +184,7 @@ def main():
         shown_text(tap, place)
         other_options(tap, place)
         after_names(tap, place)
+        true_reasons(tap, place)
         host_keys(tap, place)
         type_names(tap, place)
         modes(tap, place)

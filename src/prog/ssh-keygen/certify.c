@@ -168,7 +168,8 @@ static void certify_one(const struct options *o, const struct certify *c, const 
     if (e != ERR_NONE) fatal("load pubkey \"%s\": %s", path, reason(e));
     if (pubkey_cert(subject)) fatal("key \"%s\" type %s cannot be certified", path, pubkey_short_name(subject));
     e = cert_make(o, c, a, subject, &cert);
-    if (e != ERR_NONE) fatal(a->agent >= 0 ? "Couldn't certify %s via agent: %s" : "Couldn't certify key %s: %s", path, reason(e));
+    if (e != ERR_NONE && a->agent >= 0) fatal("Couldn't certify %s via agent: %s", path, agent_reason(e));
+    if (e != ERR_NONE) fatal("Couldn't certify key %s: %s", path, reason(e));
     output_path(path, out);
     pubkey_line_write(&line, cert, wr_bytes(&comment));
     wr_u8(&line, '\n');

@@ -51,6 +51,8 @@ NORETURN void fatal(const char *fmt, ...) PRINTF_LIKE(1, 2);     /* exit 255 */
 void say(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* Why an operation failed, in OpenSSH's words; for ERR_SYSTEM by errno. */
 const char *reason(enum err e);
+/* The same of what an agent was asked. */
+const char *agent_reason(enum err e);
 /* Stops at an error that is ours and not the input's (no memory, no libcrypto): whatever were told after it would be wrong. */
 void need_sound(enum err e, const char *what);
 /* Stops where not all was written that should have been. */

@@ -55,6 +55,12 @@ void need_written(const struct wr *w)
     if (w->err != ERR_NONE) fatal("%s", reason(w->err));
 }
 
+const char *agent_reason(enum err e)
+{
+    if (e == ERR_DENIED) return "agent refused operation";
+    return e == ERR_PEER_GONE || e == ERR_LENGTH ? "communication with agent failed" : reason(e);
+}
+
 bool read_answer(char *buf, size_t cap)
 {
     size_t n = 0;

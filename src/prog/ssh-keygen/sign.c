@@ -163,7 +163,7 @@ static bool sign_fd(const struct options *o, const struct sig_options *s, const 
     else if (!o->quiet) fprintf(stderr, "Signing file %s\n", name);
     enum err e = signature_make(k, fd, o->principals, s->hash, &armour);
     if (e != ERR_NONE) {
-        say("Signing %s failed: %s", name, reason(e));
+        say("Signing %s failed: %s", name, k->agent >= 0 ? agent_reason(e) : reason(e));
         return false;
     }
     if (!input) return signature_save(o, name, wr_bytes(&armour));
