@@ -357,6 +357,7 @@ void keyfile_answer(const struct keys_question *q, struct key_options *options, 
     }
     for (size_t i = 0; i < files->n && out->found != VERDICT_GOOD; i++) {
         int fd = -1;
+        if (text_equal_fold(bytes_str(files->v[i]), BYTES_LIT("none"))) continue;       /* a word, and no file that a user may make */
         if (keyfile_path(q->account, files->v[i], (struct span){(uint8_t *)path, sizeof path}) != ERR_NONE) continue;
         if (keyfile_open(q->account, path, q->conf->strict_modes, out->note, sizeof out->note, &fd) != ERR_NONE) continue;
         escape_str(bytes_str(path), out->file, sizeof out->file);

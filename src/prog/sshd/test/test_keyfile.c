@@ -262,6 +262,30 @@ static void the_reader_answers_or_is_ended(void **state)
     home_end(&p);
 }
 
+/* sshd_config(5), AuthorizedKeysFile: "none" is no file, though a user may have one of that name. */
+static void none_is_no_file_of_keys(void **state)
+{
+    (void)state;
+    struct home p;
+    char path[sizeof p.who.home + 16];
+    home_make(&p);
+    snprintf(path, sizeof path, "%s/none", p.who.home);
+    home_write(path, KEY "\n");
+    const char *files[] = {"none", "NONE"};
+    struct sshd_conf conf = {.authorized_keys_file = {files, 2}};
+    struct keys_question q = {.account = &p.who, .allowed = true, .conf = &conf, .link = &here, .blob = BYTES_LIT(BLOB), .timeout_ms = 20000};
+    struct key_options *o = calloc(1, sizeof *o);
+    struct keys_answer a = {0};
+    assert_int_equal(keys_ask(&q, o, &a), ERR_NONE);
+    assert_int_equal(a.found, VERDICT_BAD);
+    files[1] = "./none";
+    assert_int_equal(keys_ask(&q, o, &a), ERR_NONE);
+    assert_int_equal(a.found, VERDICT_GOOD);
+    unlink(path);
+    free(o);
+    home_end(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -273,6 +297,7 @@ int main(void)
         cmocka_unit_test(key_lines_rows),
         cmocka_unit_test(a_long_line_is_refused_whole),
         cmocka_unit_test(keys_spread_over_reads_are_found),
+        cmocka_unit_test(none_is_no_file_of_keys),
         cmocka_unit_test(the_reader_answers_or_is_ended),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
