@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 # usage, from the top of the checkout: tools/install.sh [PREFIX]
-# Builds for PREFIX (default /usr/local) and installs there: bin, sbin, libexec/nacre, a systemd unit, and the user `sshd` where it
+# Builds for PREFIX (default /usr/local) and installs there: bin, sbin, libexec/nacre, share/man, a systemd unit, and the user `sshd` where it
 # is missing. DESTDIR=FOLDER puts it all below FOLDER, for packages and tests, and leaves the system's users alone.
 set -eu
 . tools/setup.sh

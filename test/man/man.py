@@ -172,7 +172,14 @@ def check_tables(tap):
     keys = re.findall(r"\{(?:CTRL\()?'(.)'(\))?, ESCAPE_", read(f"{TOP}/src/prog/ssh-transport/escape.c"))
     queries = re.findall(r'\{"(\S+)", list_\w+, false\}', read(f"{TOP}/src/prog/ssh/query.c")) + ["help"]
     options = re.findall(r'\{"(\S+)", (?:FLAG_ONLY|FLAG_OR_NO|TEXT), ', read(f"{TOP}/src/key/key_options.c"))
-    for name, page, begin, end, want in (("sftp's commands", "sftp.1", "\n.Sh COMMANDS\n", "\n.Sh ", commands),
+    sets = {name: [f"%{letter}" for letter in letters + "%"] for name, letters in
+            re.findall(r'token_set_(\w+)\[\] = "(\w+)"', read(f"{TOP}/src/conf/token.c"))}
+    criteria = [re.findall(r'\{"([a-z-]+)", +(?:true|false)\}', read(f"{TOP}/src/conf/{side}_match.c")) for side in ("ssh", "sshd")]
+    for name, page, begin, end, want in (("criteria of Match", "ssh_config.5", "\n.It Cm Match ", "\n.It Cm Include ", criteria[0]),
+                                         ("criteria of Match", "sshd_config.5", "\n.It Cm Match ", "\n.It Cm Include ", criteria[1]),
+                                         ("tokens", "ssh_config.5", "\n.Sh TOKENS\n", "\n.Sh ", sets["common"]),
+                                         ("tokens", "sshd_config.5", "\n.Sh TOKENS\n", "\n.Sh ", sets["keys_command"]),
+                                         ("sftp's commands", "sftp.1", "\n.Sh COMMANDS\n", "\n.Sh ", commands),
                                          ("ssh's escapes", "ssh.1", "\n.Sh ESCAPES\n", "\n.Sh ", [f"~{'^' * bool(ctrl)}{key}" for key, ctrl in keys]),
                                          ("what ssh -Q prints", "ssh.1", "\n.It Fl Q ", "\n.It Fl q", queries),
                                          ("options of authorized_keys", "sshd.8", "\n.Sh AUTHORIZED_KEYS\n", "\n.Sh ", options)):
