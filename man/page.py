@@ -51,8 +51,9 @@ def joined(words, last="or"):
     return lines
 
 
-def words_text(text):
-    groups = [[word for word in group.split("=") if word not in ("true", "false")] for group in text.split(",")]
+def words_text(text, default):
+    """Of words with one meaning the default, or else the first, stands for the others."""
+    groups = [sorted((word for word in group.split("=") if word not in ("true", "false")), key=lambda word: word != default) for group in text.split(",")]
     out = ["May be"] + joined([group[0] for group in groups])
     for first, *others in groups:
         for other in others:
@@ -69,11 +70,11 @@ def default_text(text):
 def facts_text(row):
     out = [".Pp"] if any((row["words"], row["default"], row["built"] != "built", "adds" in row["counts"])) else []
     if row["words"]:
-        out += words_text(row["words"])
+        out += words_text(row["words"], row["default"])
     if row["default"]:
         out += default_text(row["default"])
     if "adds" in row["counts"].split(","):
-        out.append("Each line adds to those before it.")
+        out += (["Lines in the file take its place;", "each adds"] if row["default"] else ["Each line adds"]) + ["to those before it."]
     if row["built"] != "built":
         out += ([".Pp"] if len(out) > 1 else []) + BUILT[row["built"]].split("\n")
     return out
