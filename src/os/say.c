@@ -32,6 +32,23 @@ void say_line(FILE *f, const char *before, const char *keep, const char *end, co
     errno = saved;
 }
 
+void say(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    say_line(stderr, "", "\\", "\r\n", fmt, ap);
+    va_end(ap);
+}
+
+void fatal(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    say_line(stderr, "", "\\", "\r\n", fmt, ap);
+    va_end(ap);
+    exit(255);
+}
+
 void text_print(struct bytes text)
 {
     uint8_t room[4 * PIECE];

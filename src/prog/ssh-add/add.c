@@ -27,12 +27,12 @@ static bool permissions_fine(const char *path, const struct stat *st)
 {
     static const char stars[] = "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@";
     if (st->st_uid != getuid() || (st->st_mode & 077) == 0) return true;
-    complain("%s", stars);
-    complain("@         WARNING: UNPROTECTED PRIVATE KEY FILE!          @");
-    complain("%s", stars);
-    complain("Permissions 0%3.3o for '%s' are too open.", (unsigned)st->st_mode & 0777, path);
-    complain("It is required that your private key files are NOT accessible by others.");
-    complain("This private key will be ignored.");
+    say("%s", stars);
+    say("@         WARNING: UNPROTECTED PRIVATE KEY FILE!          @");
+    say("%s", stars);
+    say("Permissions 0%3.3o for '%s' are too open.", (unsigned)st->st_mode & 0777, path);
+    say("It is required that your private key files are NOT accessible by others.");
+    say("This private key will be ignored.");
     return false;
 }
 
@@ -84,13 +84,13 @@ static bool file_open(const char *path, const char *name, struct opened *out)
     bool from_stdin = strcmp(path, "-") == 0;
     enum err e = file_read(path, KEY_FILE_MAX, true, &text, &st);
     if (e == ERR_SYSTEM) {
-        say("%s: %s", name, strerror(errno));
+        tell("%s: %s", name, strerror(errno));
         return false;
     }
     if (e == ERR_NONE && !from_stdin && !permissions_fine(path, &st)) return false;
     if (e == ERR_NONE) e = open_text(secret_bytes(&text), name, out);
     if (e == ERR_PASSPHRASE) debug(1, "no passphrase for %s", name);
-    else if (e != ERR_NONE) say("Error loading key \"%s\": %s", name, reason(e));
+    else if (e != ERR_NONE) tell("Error loading key \"%s\": %s", name, reason(e));
     return e == ERR_NONE;
 }
 
@@ -112,8 +112,8 @@ enum err key_send(const struct pubkey *cert, const struct privkey *k, struct byt
 
 void limits_say(uint32_t lifetime_s)
 {
-    if (lifetime_s) say("Lifetime set to %u seconds", lifetime_s);
-    if (o.confirm) say("The user must confirm each use of the key");
+    if (lifetime_s) tell("Lifetime set to %u seconds", lifetime_s);
+    if (o.confirm) tell("The user must confirm each use of the key");
 }
 
 static const char *provider_of(const struct privkey *k)
@@ -129,11 +129,11 @@ static int plain_add(const struct opened *k, const char *name)
     struct agent_limits limits = limits_of(o.lifetime_s, provider_of(k->key));
     enum err e = key_send(NULL, k->key, comment, &limits);
     if (e != ERR_NONE) {
-        say("Could not add identity \"%s\": %s", name, agent_reason(e));
+        tell("Could not add identity \"%s\": %s", name, agent_reason(e));
         return 1;
     }
     if (o.quiet) return 0;
-    say("Identity added: %s (%s)", name, shown(comment));
+    tell("Identity added: %s (%s)", name, shown(comment));
     limits_say(o.lifetime_s);
     return 0;
 }
@@ -161,25 +161,25 @@ static int cert_add(const struct opened *k, const char *path)
     enum err e = cert_load(path, &cert, &said);
     if (e == ERR_SYSTEM && errno == ENOENT) return o.certs_only ? 1 : 0;
     if (e != ERR_NONE || !pubkey_cert(cert)) {
-        complain("Failed to load certificate \"%s\": %s", name, e == ERR_NONE ? "invalid format" : reason(e));
+        say("Failed to load certificate \"%s\": %s", name, e == ERR_NONE ? "invalid format" : reason(e));
         return 1;
     }
     if (!bytes_equal(pubkey_blob(pubkey_plain(cert)), pubkey_blob(privkey_public(k->key)))) {
-        complain("Certificate %s does not match private key %s", name, path);
+        say("Certificate %s does not match private key %s", name, path);
         return 1;
     }
     if (!cert_lifetime(pubkey_cert(cert), &life)) {
-        complain("Certificate %s has expired", name);
+        say("Certificate %s has expired", name);
         return 1;
     }
     struct agent_limits limits = limits_of(life, provider_of(k->key));
     e = key_send(cert, k->key, k->comment.n ? wr_bytes(&k->comment) : bytes_str(path), &limits);
     if (e != ERR_NONE) {
-        complain("Certificate %s (%s) add failed: %s", name, shown(pubkey_cert(cert)->key_id), agent_reason(e));
+        say("Certificate %s (%s) add failed: %s", name, shown(pubkey_cert(cert)->key_id), agent_reason(e));
         return 1;
     }
     if (o.quiet) return 0;
-    say("Certificate added: %s (%s)", name, shown(pubkey_cert(cert)->key_id));
+    tell("Certificate added: %s (%s)", name, shown(pubkey_cert(cert)->key_id));
     limits_say(life);
     return 0;
 }

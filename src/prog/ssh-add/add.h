@@ -26,11 +26,8 @@ struct options {
 extern struct options o;
 
 /* ---- messages (say.c) ---- */
-NORETURN void fatal(const char *fmt, ...) PRINTF_LIKE(1, 2);     /* exit 255, as OpenSSH's */
 /* A line on stderr that ends with a plain newline. */
-void say(const char *fmt, ...) PRINTF_LIKE(1, 2);
-/* Likewise, but with CR LF, as OpenSSH's log lines end. */
-void complain(const char *fmt, ...) PRINTF_LIKE(1, 2);
+void tell(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* Shown by -v, -vv, ... */
 void debug(unsigned level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Why an operation failed, in OpenSSH's words; for ERR_SYSTEM by errno. */

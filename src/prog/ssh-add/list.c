@@ -125,7 +125,7 @@ int job_list(bool whole)
     uint32_t count;
     enum err e = agent_list(o.agent, &answer, &r, &count);
     if (e != ERR_NONE) {
-        say("error fetching identities: %s", agent_reason(e));
+        tell("error fetching identities: %s", agent_reason(e));
         return 1;
     }
     if (count == 0) {
@@ -157,7 +157,7 @@ int job_query(void)
     enum err e = wr_done(&w) == ERR_NONE ? agent_ask(o.agent, wr_bytes(&w), &answer) : w.err;
     if (e == ERR_NONE) e = agent_query_begin(secret_bytes(&answer), &r);
     if (e != ERR_NONE) {
-        say("Unable to query agent extensions: %s", agent_reason(e));
+        tell("Unable to query agent extensions: %s", agent_reason(e));
         return 1;
     }
     while (r.n > 0) {
@@ -185,13 +185,13 @@ int job_test(const char *path)
     uint8_t data[1024];
     enum err e = public_load(path, &key, &comment);
     if (e != ERR_NONE) {
-        complain("Couldn't read public key %s: %s", path, reason(e));
+        say("Couldn't read public key %s: %s", path, reason(e));
         return 1;
     }
     const struct sig_alg *alg = alg_of(key);
     e = alg ? random_fill(&random_libcrypto, data, sizeof data) : ERR_KEY_TYPE;
     if (e == ERR_NONE) e = agent_sign(o.agent, key, alg, bytes_of(data, sizeof data), &sig);
     if (e == ERR_NONE) return 0;
-    complain(e == ERR_SIGNATURE ? "Signature verification failed for %s: %s" : "Agent signature failed for %s: %s", path, agent_reason(e));
+    say(e == ERR_SIGNATURE ? "Signature verification failed for %s: %s" : "Agent signature failed for %s: %s", path, agent_reason(e));
     return 1;
 }

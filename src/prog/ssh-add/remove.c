@@ -15,10 +15,10 @@ static int key_remove(const struct pubkey *key, const char *path, struct bytes c
     agent_remove_write(&w, pubkey_blob(key));
     enum err e = wr_done(&w) == ERR_NONE ? agent_command(o.agent, wr_bytes(&w)) : w.err;
     if (e != ERR_NONE) {
-        say("Could not remove identity \"%s\": %s", path, agent_reason(e));
+        tell("Could not remove identity \"%s\": %s", path, agent_reason(e));
         return 1;
     }
-    if (!o.quiet) say("Identity removed: %s %s (%s)", path, pubkey_short_name(key), shown(comment));
+    if (!o.quiet) tell("Identity removed: %s %s (%s)", path, pubkey_short_name(key), shown(comment));
     return 0;
 }
 
@@ -35,11 +35,11 @@ static int cert_remove(const char *path, const struct pubkey *plain)
     enum err e = cert_load(stem, &cert, &comment);
     if (e == ERR_SYSTEM && errno == ENOENT) return 0;
     if (e != ERR_NONE || !pubkey_cert(cert)) {
-        complain("Failed to load certificate \"%s\": %s", name, e == ERR_NONE ? "invalid format" : reason(e));
+        say("Failed to load certificate \"%s\": %s", name, e == ERR_NONE ? "invalid format" : reason(e));
         return 1;
     }
     if (!bytes_equal(pubkey_blob(pubkey_plain(cert)), pubkey_blob(plain))) {
-        complain("Certificate %s does not match private key %s", name, path);
+        say("Certificate %s does not match private key %s", name, path);
         return 1;
     }
     return key_remove(cert, name, wr_bytes(&comment));
@@ -73,7 +73,7 @@ int job_remove_stdin(void)
         while (line.n && (*line.p == ' ' || *line.p == '\t')) line.p++, line.n--;
         if (line.n == 0 || *line.p == '#') continue;
         enum err e = pubkey_line_parse_any(line, &view, &key);
-        if (e != ERR_NONE) complain("(stdin):%zu: invalid key: %s", walk.number, reason(e));
+        if (e != ERR_NONE) say("(stdin):%zu: invalid key: %s", walk.number, reason(e));
         else if (key_remove(key, "(stdin)", view.comment) == 0) status = 0;
     }
     return status;
@@ -84,10 +84,10 @@ int job_remove_all(void)
     struct wr w CLEANUP(wr_clear) = wr_heap(16);
     agent_remove_all_write(&w);
     if (wr_done(&w) != ERR_NONE || agent_command(o.agent, wr_bytes(&w)) != ERR_NONE) {
-        say("Failed to remove all identities.");
+        tell("Failed to remove all identities.");
         return 1;
     }
-    if (!o.quiet) say("All identities removed.");
+    if (!o.quiet) tell("All identities removed.");
     return 0;
 }
 
@@ -95,7 +95,7 @@ static bool password_ask(const char *text, struct secret *out)
 {
     const struct prompt p = {.text = text, .stdin_too = true};
     enum err e = prompt_ask(&p, out);
-    if (e != ERR_NONE) say("No password was given: %s", e == ERR_SYSTEM ? strerror(errno) : err_text(e));
+    if (e != ERR_NONE) tell("No password was given: %s", e == ERR_SYSTEM ? strerror(errno) : err_text(e));
     return e == ERR_NONE;
 }
 
@@ -106,7 +106,7 @@ static bool passphrase_ask(bool twice, struct secret *out)
     if (!twice) return true;
     if (!password_ask("Again: ", &second)) return false;
     if (out->n == second.n && bytes_verify(out->p, second.p, out->n) == VERDICT_GOOD) return true;
-    say("Passwords do not match.");
+    tell("Passwords do not match.");
     return false;
 }
 
@@ -117,7 +117,7 @@ int job_lock(bool lock)
     if (!passphrase_ask(lock, &passphrase)) return 1;
     agent_lock_write(&w, lock, secret_bytes(&passphrase));
     enum err e = wr_done(&w) == ERR_NONE ? agent_command(o.agent, wr_bytes(&w)) : w.err;
-    if (e != ERR_NONE) say("Failed to %slock agent: %s", lock ? "" : "un", agent_reason(e));
-    else say("Agent %slocked.", lock ? "" : "un");
+    if (e != ERR_NONE) tell("Failed to %slock agent: %s", lock ? "" : "un", agent_reason(e));
+    else tell("Agent %slocked.", lock ? "" : "un");
     return e != ERR_NONE;
 }

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "add.h"
 #include "base/text.h"
@@ -18,19 +17,11 @@ const char *shown(struct bytes text)
     return room;
 }
 
-void say(const char *fmt, ...)
+void tell(const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
     say_line(stderr, "", "\\", "\n", fmt, ap);
-    va_end(ap);
-}
-
-void complain(const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    say_line(stderr, "", "\\", "\r\n", fmt, ap);
     va_end(ap);
 }
 
@@ -43,15 +34,6 @@ void debug(unsigned level, const char *fmt, ...)
     va_start(ap, fmt);
     say_line(stderr, before, "\\", "\r\n", fmt, ap);
     va_end(ap);
-}
-
-NORETURN void fatal(const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    say_line(stderr, "", "\\", "\r\n", fmt, ap);
-    va_end(ap);
-    exit(255);
 }
 
 const char *reason(enum err e)

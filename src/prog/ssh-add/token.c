@@ -16,7 +16,7 @@ static bool certs_read(int n, char **paths, struct wr *out)
         struct wr comment CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
         enum err e = public_load(paths[i], &cert, &comment);
         if (e != ERR_NONE || !pubkey_cert(cert)) {
-            complain("Failed to load certificate \"%s\": %s", paths[i], e == ERR_NONE ? "invalid format" : reason(e));
+            say("Failed to load certificate \"%s\": %s", paths[i], e == ERR_NONE ? "invalid format" : reason(e));
             return false;
         }
         wr_string(out, pubkey_blob(cert));
@@ -39,10 +39,10 @@ static const char *path_whole(const char *provider, char room[PATH_MAX])
 static int card_say(enum err e, bool add, const char *provider)
 {
     if (e != ERR_NONE) {
-        say("Could not %s card \"%s\": %s", add ? "add" : "remove", provider, agent_reason(e));
+        tell("Could not %s card \"%s\": %s", add ? "add" : "remove", provider, agent_reason(e));
         return 1;
     }
-    if (!o.quiet) say("Card %s: %s", add ? "added" : "removed", provider);
+    if (!o.quiet) tell("Card %s: %s", add ? "added" : "removed", provider);
     return 0;
 }
 
@@ -87,11 +87,11 @@ static int resident_add(const struct sk_resident *r)
     enum err e = key_send(NULL, r->key, bytes_str(comment), &limits);
     const char *type = pubkey_short_name(privkey_public(r->key));
     if (e != ERR_NONE) {
-        complain("Unable to add key %s %.*s: %s", type, (int)fp.n, (const char *)fp.p, agent_reason(e));
+        say("Unable to add key %s %.*s: %s", type, (int)fp.n, (const char *)fp.p, agent_reason(e));
         return 1;
     }
     if (o.quiet) return 0;
-    say("Resident identity added: %s %.*s", type, (int)fp.n, (const char *)fp.p);
+    tell("Resident identity added: %s %.*s", type, (int)fp.n, (const char *)fp.p);
     limits_say(o.lifetime_s);
     return 0;
 }
@@ -103,12 +103,12 @@ int job_residents(void)
     size_t n;
     int status = 0;
     if (sk_residents(&how, &list, &n) != ERR_NONE) {
-        complain("Unable to load resident keys: %s", sk_why());
+        say("Unable to load resident keys: %s", sk_why());
         return 1;
     }
     for (size_t i = 0; i < n; i++)
         if (resident_add(&list[i]) != 0) status = 1;
-    if (n == 0) say("No keys to download");
+    if (n == 0) tell("No keys to download");
     sk_residents_free(list, n);
     return status || n == 0;
 }

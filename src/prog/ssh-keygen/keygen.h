@@ -46,9 +46,7 @@ struct options {
     char user[256], home[PATH_MAX], machine[256];
 };
 
-/* ---- messages (say.c): the lines end with CR LF on stderr, as OpenSSH's log lines do ---- */
-NORETURN void fatal(const char *fmt, ...) PRINTF_LIKE(1, 2);     /* exit 255 */
-void say(const char *fmt, ...) PRINTF_LIKE(1, 2);
+/* ---- messages (say.c) ---- */
 /* Why an operation failed, in OpenSSH's words; for ERR_SYSTEM by errno. */
 const char *reason(enum err e);
 /* The same of what an agent was asked. */

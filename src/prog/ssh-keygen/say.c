@@ -1,28 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "keygen.h"
-
-void say(const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    say_line(stderr, "", "\\", "\r\n", fmt, ap);
-    va_end(ap);
-}
-
-NORETURN void fatal(const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    say_line(stderr, "", "\\", "\r\n", fmt, ap);
-    va_end(ap);
-    exit(255);
-}
 
 const char *reason(enum err e)
 {

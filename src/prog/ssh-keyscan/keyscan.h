@@ -15,6 +15,7 @@
 
 #include "base/text.h"
 #include "key/sshfp.h"
+#include "os/say.h"
 
 #define KINDS_MAX   8           /* rows of `kinds` in show.c; a set of them is a mask */
 #define SLOTS_MAX   8192        /* connections at once, where descriptors allow so many */
@@ -43,8 +44,6 @@ struct settings {
 extern struct settings settings;
 
 /* ---- main.c ---- */
-NORETURN void fatal(const char *fmt, ...) PRINTF_LIKE(1, 2);
-void say(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void debug(const char *fmt, ...) PRINTF_LIKE(1, 2);     /* -v */
 
 /* ---- source.c ---- */

@@ -13,19 +13,10 @@
 #include "crypto/sign.h"
 #include "keyscan.h"
 #include "os/process.h"
-#include "os/say.h"
 
 #define FILES_MAX 64
 
 struct settings settings = {.family = AF_UNSPEC, .port = 22, .timeout_s = 5};
-
-void say(const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    say_line(stderr, "", "", "\r\n", fmt, ap);
-    va_end(ap);
-}
 
 void debug(const char *fmt, ...)
 {
@@ -34,15 +25,6 @@ void debug(const char *fmt, ...)
     va_start(ap, fmt);
     say_line(stderr, "debug1: ", "", "\r\n", fmt, ap);
     va_end(ap);
-}
-
-void fatal(const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    say_line(stderr, "", "", "\r\n", fmt, ap);
-    va_end(ap);
-    exit(255);
 }
 
 static NORETURN void usage(void)
