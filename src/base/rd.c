@@ -74,10 +74,14 @@ struct bytes rd_string_max(struct rd *r, size_t max)
 
 struct bytes rd_mpint(struct rd *r, size_t max)
 {
-    struct bytes b = rd_string(r);
+    return rd_number(r, rd_string(r), max);
+}
+
+struct bytes rd_number(struct rd *r, struct bytes b, size_t max)
+{
     if (b.n == 0) return b;
     bool padded = b.p[0] == 0;
-    /* RFC 4251 5: no negative values here, no needless leading zero. */
+    /* RFC 4251 5, X.690 8.3.2: no negative values here, no needless leading zero. */
     if ((b.p[0] & 0x80) || (padded && (b.n == 1 || !(b.p[1] & 0x80)))) {
         rd_fail(r, ERR_FORMAT);
         return (struct bytes){0};

@@ -30,17 +30,8 @@ struct bytes der_take_optional(struct rd *r, enum der_tag tag)
 struct bytes der_number(struct rd *r, size_t max)
 {
     struct bytes b = der_take(r, DER_INTEGER);
-    bool padded = b.n > 1 && b.p[0] == 0;
-    if (b.n == 0 || (b.p[0] & 0x80) || (padded && !(b.p[1] & 0x80))) {
-        rd_fail(r, ERR_FORMAT);
-        return (struct bytes){0};
-    }
-    if (padded) b.p++, b.n--;
-    if (b.n > max) {
-        rd_fail(r, ERR_TOO_LONG);
-        return (struct bytes){0};
-    }
-    return b;
+    if (b.n == 0) rd_fail(r, ERR_FORMAT);
+    return b.n == 1 && b.p[0] == 0 ? b : rd_number(r, b, max);      /* zero has a byte here */
 }
 
 void der_put(struct wr *w, enum der_tag tag, struct bytes content)
@@ -53,6 +44,13 @@ void der_put(struct wr *w, enum der_tag tag, struct bytes content)
     wr_u8(w, (uint8_t)n);
     wr_raw(w, content);
     if (n >= 0x1000000) wr_fail(w, ERR_TOO_LONG);
+}
+
+enum err der_sequence_write(struct wr *w, const struct wr *parts)
+{
+    TRY(wr_done(parts));
+    der_put(w, DER_SEQUENCE, wr_bytes(parts));
+    return wr_done(w);
 }
 
 void der_put_number(struct wr *w, struct bytes b)

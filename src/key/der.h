@@ -17,6 +17,8 @@ struct bytes der_take_optional(struct rd *r, enum der_tag tag);
 struct bytes der_number(struct rd *r, size_t max);
 
 void der_put(struct wr *w, enum der_tag tag, struct bytes content);
+/* A SEQUENCE of what was written to another writer, as the last that is written: wr_done() of both. */
+MUST_USE enum err der_sequence_write(struct wr *w, const struct wr *parts);
 void der_put_number(struct wr *w, struct bytes unsigned_be);
 void der_put_small(struct wr *w, uint8_t v);
 

@@ -180,9 +180,7 @@ static enum err write_rsa(const struct privkey *k, struct wr *out)
     der_put_number(&in, key.n), der_put_number(&in, key.e), der_put_number(&in, key.d), der_put_number(&in, key.p);
     der_put_number(&in, key.q), der_put_number(&in, secret_bytes(&dp)), der_put_number(&in, secret_bytes(&dq));
     der_put_number(&in, key.iqmp);
-    TRY(wr_done(&in));
-    der_put(out, DER_SEQUENCE, wr_bytes(&in));
-    return wr_done(out);
+    return der_sequence_write(out, &in);
 }
 
 static enum err write_ec(const struct privkey *k, bool with_curve, struct wr *out)
@@ -201,9 +199,7 @@ static enum err write_ec(const struct privkey *k, bool with_curve, struct wr *ou
     der_put(&in, DER_CONTEXT_1, wr_bytes(&part));
     TRY(wr_done(&bits));
     TRY(wr_done(&part));
-    TRY(wr_done(&in));
-    der_put(out, DER_SEQUENCE, wr_bytes(&in));
-    return wr_done(out);
+    return der_sequence_write(out, &in);
 }
 
 /* RFC 8410 7: the seed as octets inside the octets. */
@@ -220,9 +216,7 @@ static enum err write_pkcs8(const struct privkey *k, struct wr *out)
     TRY(algorithm_write(k->type, &in));
     TRY(curve_is_plain(k->type) ? write_ec(k, false, &key) : k->type == &key_type_rsa ? write_rsa(k, &key) : write_ed25519(k, &key));
     der_put(&in, DER_OCTETS, wr_bytes(&key));
-    TRY(wr_done(&in));
-    der_put(out, DER_SEQUENCE, wr_bytes(&in));
-    return wr_done(out);
+    return der_sequence_write(out, &in);
 }
 
 static enum err pkcs8_write(const struct privkey *k, struct bytes comment, const struct privkey_file_how *how, const struct random *random,

@@ -247,9 +247,7 @@ static enum err pbes2_algorithm(struct bytes salt, struct bytes iv, struct wr *o
     der_put(&w, DER_OID, oid_pbes2), der_put(&w, DER_SEQUENCE, wr_bytes(&both));
     TRY(wr_done(&in));
     TRY(wr_done(&both));
-    TRY(wr_done(&w));
-    der_put(out, DER_SEQUENCE, wr_bytes(&w));
-    return wr_done(out);
+    return der_sequence_write(out, &w);
 }
 
 enum err pbes2_seal(struct bytes data, struct bytes passphrase, const struct random *random, struct wr *out)
@@ -266,7 +264,5 @@ enum err pbes2_seal(struct bytes data, struct bytes passphrase, const struct ran
     TRY(cbc_seal(AES256->ours, secret_bytes(&key), data, &sealed));
     TRY(pbes2_algorithm(bytes_of(salt, sizeof salt), bytes_of(key.p + c->key_len, c->iv_len), &in));
     der_put(&in, DER_OCTETS, wr_bytes(&sealed));
-    TRY(wr_done(&in));
-    der_put(out, DER_SEQUENCE, wr_bytes(&in));
-    return wr_done(out);
+    return der_sequence_write(out, &in);
 }

@@ -43,7 +43,5 @@ enum err algorithm_write(const struct key_type *type, struct wr *out)
     } else {
         return ERR_UNSUPPORTED;
     }
-    TRY(wr_done(&alg));
-    der_put(out, DER_SEQUENCE, wr_bytes(&alg));
-    return wr_done(out);
+    return der_sequence_write(out, &alg);
 }

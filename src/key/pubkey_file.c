@@ -103,9 +103,7 @@ static enum err pkcs1_write(const struct pubkey *k, struct wr *out)
 {
     struct wr in CLEANUP(wr_clear) = wr_heap(KEY_FILE_MAX);
     der_put_number(&in, k->point), der_put_number(&in, k->exponent);
-    TRY(wr_done(&in));
-    der_put(out, DER_SEQUENCE, wr_bytes(&in));
-    return wr_done(out);
+    return der_sequence_write(out, &in);
 }
 
 static enum err spki_write(const struct pubkey *k, struct wr *out)
@@ -117,9 +115,7 @@ static enum err spki_write(const struct pubkey *k, struct wr *out)
     else wr_raw(&bits, k->point);
     TRY(wr_done(&bits));
     der_put(&in, DER_BITS, wr_bytes(&bits));
-    TRY(wr_done(&in));
-    der_put(out, DER_SEQUENCE, wr_bytes(&in));
-    return wr_done(out);
+    return der_sequence_write(out, &in);
 }
 
 enum err pubkey_file_write(const struct pubkey *k, enum pubkey_format format, struct bytes comment, struct wr *out)

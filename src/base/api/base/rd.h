@@ -34,6 +34,8 @@ struct bytes rd_string_max(struct rd *r, size_t max);
 /* A positive mpint of at most max bytes, returned big endian without the leading zero; zero is an empty view.
  * Negative or not in shortest form: ERR_FORMAT. */
 struct bytes rd_mpint(struct rd *r, size_t max);
+/* The same of bytes that r gave, by another length than a string's. */
+struct bytes rd_number(struct rd *r, struct bytes b, size_t max);
 
 /* All that is left. */
 struct bytes rd_rest(struct rd *r);
