@@ -57,14 +57,6 @@ static void flaw(struct entry *e, const char *fmt, ...)
     e->flawed = true;
 }
 
-static const char *when(uint64_t at_s, char room[64])
-{
-    struct wr w = wr_span((struct span){(uint8_t *)room, 63});
-    time_show(&w, at_s);
-    room[w.n] = 0;
-    return room;
-}
-
 /* ---- what is true of any key ---- */
 
 static void judge_key(const struct audit *a, struct entry *e)
@@ -112,9 +104,9 @@ static void judge_cert(const struct audit *a, struct entry *e)
     note(e, "%s certificate \"%.*s\" serial %llu, by %.*s", c->kind == CERT_HOST ? "host" : "user", (int)c->key_id.n, (const char *)c->key_id.p,
          (unsigned long long)c->serial, (int)ca.n, (const char *)ca.p);
     if (c->valid_before == CERT_FOREVER) flaw(e, "never expires");
-    else if (a->now_s >= c->valid_before) flaw(e, "expired %s", when(c->valid_before, time));
-    else note(e, "expires %s", when(c->valid_before, time));
-    if (a->now_s < c->valid_after) note(e, "valid from %s", when(c->valid_after, time));
+    else if (a->now_s >= c->valid_before) flaw(e, "expired %s", time_text(c->valid_before, time));
+    else note(e, "expires %s", time_text(c->valid_before, time));
+    if (a->now_s < c->valid_after) note(e, "valid from %s", time_text(c->valid_after, time));
     if (c->principals_n == 0) flaw(e, "names no principal: nobody accepts it");
     if (strcmp(c->ca_alg, "ssh-rsa") == 0) flaw(e, "signed with SHA-1");
     if (strcmp(pubkey_type(c->ca), "ssh-rsa") == 0 && pubkey_bits(c->ca) < RSA_BITS_FINE) flaw(e, "its CA is RSA of fewer than %d bits", RSA_BITS_FINE);
@@ -134,7 +126,7 @@ static void show_entry(struct audit *a, struct entry *e)
     if (e->key) show_fingerprint(a->o, e->key, &print);
     if (e->key) wr_textf(&head, "%zu bits %s %.*s", pubkey_bits(e->key), pubkey_short_name(e->key), (int)print.n, (const char *)print.p);
     else wr_text(&head, e->type);
-    wr_textf(&head, ", of %.10s", when(e->st->st_mtime > 0 ? (uint64_t)e->st->st_mtime : 0, date));
+    wr_textf(&head, ", of %.10s", time_text(e->st->st_mtime > 0 ? (uint64_t)e->st->st_mtime : 0, date));
     if (e->comment.n) wr_u8(&head, ' '), wr_raw(&head, e->comment);
     if (wr_done(&head) != ERR_NONE || wr_done(&e->notes) != ERR_NONE) fatal("memory allocation failed");
     text_print(wr_bytes(&head));
@@ -218,8 +210,8 @@ static void judge_line_options(const struct audit *a, struct entry *e, struct by
         if (o->expiry_utc || o->expiry_local) {
             bool over = key_options_expired(o, (int64_t)a->now_s, a->utc_offset);
             uint64_t at = (uint64_t)(o->expiry_utc ? o->expiry_utc : o->expiry_local - a->utc_offset);
-            if (over) flaw(e, "expired %s", when(at, time));
-            else note(e, "expires %s", when(at, time));
+            if (over) flaw(e, "expired %s", time_text(at, time));
+            else note(e, "expires %s", time_text(at, time));
         }
         if (o->cert_authority) e->kind = "certificate authority";
         if (o->has_command) note(e, "for one command only");

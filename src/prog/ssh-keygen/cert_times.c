@@ -8,13 +8,17 @@
 
 #define INTERVAL_MAX (1ULL << 40)       /* seconds: more years than anybody means */
 
-void time_show(struct wr *w, uint64_t at_s)
+const char *time_text(uint64_t at_s, char room[64])
 {
-    char text[64];
     struct tm tm;
     time_t at = at_s > INT64_MAX ? INT64_MAX : (time_t)at_s;
-    bool known = localtime_r(&at, &tm) && strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm) > 0;
-    wr_text(w, known ? text : "UNKNOWN-TIME");
+    return localtime_r(&at, &tm) && strftime(room, 64, "%Y-%m-%dT%H:%M:%S", &tm) > 0 ? room : "UNKNOWN-TIME";
+}
+
+void time_show(struct wr *w, uint64_t at_s)
+{
+    char room[64];
+    wr_text(w, time_text(at_s, room));
 }
 
 static uint64_t relative(const char *text, uint64_t now_s)

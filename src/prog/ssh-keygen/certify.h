@@ -26,5 +26,6 @@ void certify_options(const struct options *o, struct certify *out);             
 
 /* Local time as OpenSSH shows it: 2026-11-21T06:00:00. */
 void time_show(struct wr *w, uint64_t at_s);
+const char *time_text(uint64_t at_s, char room[64]);
 
 #endif

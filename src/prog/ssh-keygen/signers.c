@@ -48,23 +48,15 @@ static enum err signers_next(struct signers *s, const char *only, struct signer 
     return ERR_NOT_FOUND;
 }
 
-static const char *shown(uint64_t at_s, char room[64])
-{
-    struct wr w = wr_span((struct span){(uint8_t *)room, 63});
-    time_show(&w, at_s);
-    room[w.n] = 0;
-    return room;
-}
-
 static bool in_time(const struct signers *f, const struct signer *s, uint64_t at_s)
 {
     char now[64], limit[64];
     if (s->valid_after != SIGNER_ALWAYS && at_s < s->valid_after) {
-        say("%s:%zu: key is not yet valid: verify time %s < valid-after %s", f->path, f->walk.number, shown(at_s, now), shown(s->valid_after, limit));
+        say("%s:%zu: key is not yet valid: verify time %s < valid-after %s", f->path, f->walk.number, time_text(at_s, now), time_text(s->valid_after, limit));
         return false;
     }
     if (s->valid_before != SIGNER_ALWAYS && at_s > s->valid_before) {
-        say("%s:%zu: key has expired: verify time %s > valid-before %s", f->path, f->walk.number, shown(at_s, now), shown(s->valid_before, limit));
+        say("%s:%zu: key has expired: verify time %s > valid-before %s", f->path, f->walk.number, time_text(at_s, now), time_text(s->valid_before, limit));
         return false;
     }
     return true;
