@@ -53,6 +53,13 @@ def enter(as_self=False):
     return True
 
 
+def enter_as_root(tap, what):
+    """enter(); where that is impossible, or nobody is root, all of the test is skipped and it ends."""
+    if not enter() or os.geteuid() != 0:
+        tap.skip(what, "needs root and a mount namespace")
+        tap.end()
+
+
 def restart(prefix):
     sys.stdout.flush()
     command = [*prefix, sys.executable, *sys.argv]
