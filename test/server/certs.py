@@ -240,7 +240,11 @@ def principals_file(tap, place, ca):
                                    ("a name in a comment", "# alice\nbob # alice\n", "another", False),
                                    ("options that hold", 'from="127.0.0.1" alice\n', "another", True),
                                    ("options that do not", 'from="10.1.1.1" alice\n', "another", False),
+                                   ("options that do not, before a line without any", 'from="10.1.1.1" alice\nalice\n', "another", False),
                                    ("options nobody knows", "nonsense alice\n", "another", False),
+                                   ("options nobody knows, before a line without any", "nonsense alice\nalice\n", "another", True),
+                                   ("cert-authority", "cert-authority alice\n", "another", False),
+                                   ("principals=", 'principals="alice" alice\n', "another", False),
                                    ("an empty file", "", "another", False), ("a longer name", "alicex\n", "another", False)):
         with tap.case(f"AuthorizedPrincipalsFile: {name}: {'in' if want else 'refused'}"):
             write(text)

@@ -208,7 +208,13 @@ static bool principals_hold(const struct key_options *o, const struct keys_quest
     return false;
 }
 
-/* True: this line lets the key in, or the certificate whose CA it names. */
+enum line_says {
+    LINE_IS_OTHERS,             /* or nobody's: the next may let in */
+    LINE_ADMITS,
+    LINE_REFUSES                /* no other line counts any more */
+};
+
+/* Does this line let the key in, or the certificate whose CA it names? */
 static bool line_admits(struct bytes text, const struct keys_question *q, struct key_options *options, struct keys_answer *out)
 {
     struct authorized_line l;
@@ -224,7 +230,16 @@ static bool line_admits(struct bytes text, const struct keys_question *q, struct
         return false;
     }
     if (options->cert_authority != (q->cert != NULL)) return false;    /* a CA's key is no login key, and the other way round */
+    if (!q->cert && options->has_principals) {      /* meant for a CA, whose own key must not log in because a word was forgotten */
+        note_set(out->note, sizeof out->note, "a key with principals= and without cert-authority is no login key");
+        return false;
+    }
     return conditions_hold(options, q, out) && (!q->cert || principals_hold(options, q, out));
+}
+
+static enum line_says key_line_says(struct bytes text, const struct keys_question *q, struct key_options *options, struct keys_answer *out)
+{
+    return line_admits(text, q, options, out) ? LINE_ADMITS : LINE_IS_OTHERS;
 }
 
 static bool is_blank(uint8_t c)
@@ -232,8 +247,8 @@ static bool is_blank(uint8_t c)
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-/* "[options] principal  # comment": True: the certificate has that principal, and the options hold. */
-static bool principal_admits(struct bytes text, const struct keys_question *q, struct key_options *options, struct keys_answer *out)
+/* "[options] principal  # comment". The first line with a principal of the certificate decides, as with OpenSSH: its options bind. */
+static enum line_says principal_says(struct bytes text, const struct keys_question *q, struct key_options *options, struct keys_answer *out)
 {
     const char *why = NULL;
     const uint8_t *comment = text.n ? memchr(text.p, '#', text.n) : NULL;
@@ -242,15 +257,19 @@ static bool principal_admits(struct bytes text, const struct keys_question *q, s
     while (text.n > 0 && is_blank(text.p[0])) text.p++, text.n--;
     size_t at = text.n;
     while (at > 0 && !is_blank(text.p[at - 1])) at--;
-    if (text.n == at || !cert_names(q->cert, bytes_of(text.p + at, text.n - at))) return false;
+    if (text.n == at || !cert_names(q->cert, bytes_of(text.p + at, text.n - at))) return LINE_IS_OTHERS;
     while (at > 0 && is_blank(text.p[at - 1])) at--;
     out->plain = at == 0;
-    if (out->plain) return true;
+    if (out->plain) return LINE_ADMITS;
     if (key_options_parse(bytes_of(text.p, at), options, &why) != ERR_NONE) {
         note_set(out->note, sizeof out->note, why ? why : "bad principals options");
-        return false;
+        return LINE_IS_OTHERS;
     }
-    return conditions_hold(options, q, out);
+    if (options->cert_authority || options->has_principals) {
+        note_set(out->note, sizeof out->note, "cert-authority and principals= have no meaning beside a principal");
+        return LINE_REFUSES;
+    }
+    return conditions_hold(options, q, out) ? LINE_ADMITS : LINE_REFUSES;
 }
 
 /* ---- the file ---- */
@@ -310,15 +329,17 @@ static bool lines_next(struct lines *l, struct bytes *out)
     }
 }
 
-typedef bool admits(struct bytes text, const struct keys_question *q, struct key_options *options, struct keys_answer *out);
+typedef enum line_says says(struct bytes text, const struct keys_question *q, struct key_options *options, struct keys_answer *out);
 
-static void search(int fd, admits *line_good, const struct keys_question *q, struct key_options *options, struct keys_answer *out)
+static void search(int fd, says *line_says, const struct keys_question *q, struct key_options *options, struct keys_answer *out)
 {
     struct lines l = {.fd = fd, .buf = malloc(LINES_BUF)};
     struct bytes line;
     if (!l.buf) return;
     while (lines_next(&l, &line)) {
-        if (!line_good(line, q, options, out)) continue;
+        enum line_says what = line_says(line, q, options, out);
+        if (what == LINE_REFUSES) break;
+        if (what != LINE_ADMITS) continue;
         out->line = l.number;
         out->found = VERDICT_GOOD;
         break;
@@ -328,12 +349,12 @@ static void search(int fd, admits *line_good, const struct keys_question *q, str
 
 void keyfile_search(int fd, const struct keys_question *q, struct key_options *options, struct keys_answer *out)
 {
-    search(fd, line_admits, q, options, out);
+    search(fd, key_line_says, q, options, out);
 }
 
 void keyfile_principals(int fd, const struct keys_question *q, struct key_options *options, struct keys_answer *out)
 {
-    search(fd, principal_admits, q, options, out);
+    search(fd, principal_says, q, options, out);
 }
 
 static void principals_answer(const struct keys_question *q, struct key_options *options, struct keys_answer *out)

@@ -160,6 +160,8 @@ static void key_lines_rows(void **state)
         {"no-pty " KEY "\n", 1, ""},
         {"nonsense " KEY "\n", 0, "bad key options"},
         {"cert-authority " KEY "\n", 0, ""},
+        {"principals=\"me\" " KEY "\n", 0, "principals="},
+        {"principals=\"me\" " KEY "\n" KEY "\n", 2, "principals="},
         {"from=\"192.0.2.0/24\" " KEY "\n", 1, ""},
         {"from=\"*.example.org\" " KEY "\n", 1, ""},
         {"from=\"!192.0.2.7,*\" " KEY "\n", 0, "not from a permitted host"},
