@@ -90,6 +90,7 @@ def check_files(tap):
     wide = [f"{name}:{i}" for name in tracked(r"(src|test|tools)/.*\.(c|h|py|sh)") for i, line in enumerate(read(name).split("\n"), 1)
             if len(line) > WIDTH]
     report(tap, f"no line over {WIDTH} characters", wide)
+    report(tap, "nothing that a fuzzer or an editor left behind", tracked(r"(.*/)?((crash|leak|oom|slow-unit|timeout)-[0-9a-f]{8,}|.*(\.orig|\.rej|~))"))
 
 
 def meson_uses(room):

@@ -19,8 +19,7 @@ HERE = {
     "ssh": {"ClearAllForwardings": "drops forwardings when defaults are filled in", "IgnoreUnknown": "the parser's own",
             "Tag": "Match tagged"},
     "sshd": {"AddressFamily": "ListenAddress without an address", "Port": "part of the listen list", "Subsystem": "see the face's requests",
-             "AllowAgentForwarding": "there is no agent forwarding yet", "AllowStreamLocalForwarding": "there is no socket forwarding yet",
-             "PubkeyAuthOptions": "there are no FIDO keys yet"},
+             "AllowStreamLocalForwarding": "there is no socket forwarding yet"},
 }
 
 
