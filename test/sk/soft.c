@@ -305,6 +305,7 @@ static struct sk_resident_key *resident_read(const char *name)
     if (!k) abort();
     k->alg = alg;
     k->application = strdup(application);
+    if (!k->application) abort();
     k->flags = flags;
     k->user_id = calloc(1, 32);         /* as authenticators keep it: padded */
     if (!k->user_id) abort();

@@ -51,6 +51,7 @@ bool read_answer(char *buf, size_t cap)
         char c;
         ssize_t got = read(STDIN_FILENO, &c, 1);
         if (got < 0 && errno == EINTR) continue;
+        if (got < 0) say("read from standard input: %s", strerror(errno));
         if (got <= 0) break;
         any = true;
         if (c == '\n') break;
