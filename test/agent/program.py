@@ -81,6 +81,16 @@ def places(tap, place):
         same(place.read("taken"), b"x", "what was there")
 
 
+def wrong_options(tap, place):
+    with tap.case("values that are wrong have OpenSSH's words and status"):
+        both = programs.ours("ssh-agent"), programs.foreign("ssh-agent")
+        for args in ["-E", "nonsense"], ["-O", "nonsense"], ["-P", "/a/*", "-P", "/b/*"], ["-a"], ["-x"], ["-k", "-x"]:
+            command = [] if args == ["-a"] else ["true"]
+            ours, theirs = (place.run([program, *args, *command], cwd=place.folder) for program in both)
+            words = [done.stderr.decode().replace("\r", "").splitlines()[0] for done in (ours, theirs)]
+            same((ours.returncode, ours.stdout, words[0]), (theirs.returncode, b"", words[1]), f"{args}")
+
+
 def ends(tap, place):
     with tap.case("-k ends the agent and unsets what names it, in both shells' words"):
         for flag, unset in ("-s", "unset"), ("-c", "unsetenv"):
@@ -328,7 +338,7 @@ def shows(tap, place, agent):
 def main():
     tap = Tap()
     with Place() as place:
-        for part in places, ends, stale, reuse, busy, confirms:
+        for part in places, wrong_options, ends, stale, reuse, busy, confirms:
             part(tap, place)
         agent = Agent(place, programs.ours("ssh-agent"))
         for part in crowd, lives, locks, shows:

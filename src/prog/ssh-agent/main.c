@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -110,13 +111,25 @@ static NORETURN void kill_agent(void)
 
 /* ---- options ---- */
 
+/* With OpenSSH's status for a value that is wrong. */
+static NORETURN void refuse(const char *fmt, ...) PRINTF_LIKE(1, 2);
+static NORETURN void refuse(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fputs("\n", stderr);
+    exit(255);
+}
+
 static void option_o(const char *text)
 {
     struct agent_setup *s = &o.serve.setup;
     if (strcmp(text, "no-restrict-websafe") == 0) s->restrict_websafe = false;
     else if (strcmp(text, "allow-remote-pkcs11") == 0) s->remote_providers = true;
-    else if (strncmp(text, "websafe-allow=", 14) != 0) die("Unknown -O option", "");
-    else if (s->websafe_allow) die("websafe-allow already set", "");
+    else if (strncmp(text, "websafe-allow=", 14) != 0) refuse("Unknown -O option");
+    else if (s->websafe_allow) refuse("websafe-allow already set");
     else s->websafe_allow = text + 14;
 }
 
@@ -125,14 +138,14 @@ static void option_take(int c)
     int64_t life;
     switch (c) {
     case 'E':
-        if (!fingerprint_find(bytes_str(optarg), &o.serve.hash)) die("Invalid hash algorithm: ", optarg);
+        if (!fingerprint_find(bytes_str(optarg), &o.serve.hash)) refuse("Invalid hash algorithm \"%s\"", optarg);
         break;
     case 'c': if (o.sh) usage(); o.csh = true; break;
     case 's': if (o.csh) usage(); o.sh = true; break;
     case 'k': o.kill = true; break;
     case 'O': option_o(optarg); break;
     case 'P':
-        if (o.serve.setup.provider_allow) die("-P option already specified", "");
+        if (o.serve.setup.provider_allow) refuse("-P option already specified");
         o.serve.setup.provider_allow = optarg;
         break;
     case 'd': if (o.debug || o.foreground) usage(); o.debug = true; break;
@@ -152,14 +165,16 @@ static void option_take(int c)
     case 'V':
         fprintf(stderr, "Nacre_%s (OpenSSH_10.5p1), %s\n", NACRE_VERSION, crypto_version());
         exit(0);
-    default: usage();
+    default:
+        fprintf(stderr, c == ':' ? "option requires an argument -- %c\n" : "unknown option -- %c\n", optopt ? optopt : '-');
+        usage();
     }
 }
 
 static void options_read(int argc, char **argv)
 {
     static const struct option longs[] = {{"reuse", no_argument, NULL, 'r'}, {0}};
-    for (int c; (c = getopt_long(argc, argv, "+cDdksTuUVE:a:O:P:t:", longs, NULL)) != -1;) option_take(c);
+    for (int c; (c = getopt_long(argc, argv, "+:cDdksTuUVE:a:O:P:t:", longs, NULL)) != -1;) option_take(c);
     if (argc > optind && (o.csh || o.kill || o.sh || o.debug || o.foreground || o.clean)) usage();
     if ((o.tmp && o.path) || (o.reuse && (o.tmp || o.path || o.kill))) usage();
     if (argc == optind && !o.csh && !o.sh) {
