@@ -25,12 +25,12 @@ LIST, SIGN, ADD, REMOVE, LOCK, UNLOCK, ADD_CONSTRAINED, EXTENSION = 11, 13, 17, 
 
 
 def picked(calls, kind):
-    """The numbers of the calls to fail, the first and the last among them."""
+    """The numbers of the calls to fail: the first and the last among them, and one that is soon before the end."""
     if calls < 1 and kind not in ("library", "file"):       # of which simple jobs have none
         raise AssertionError("the module saw no calls")
     most = LIBRARY_MAX if kind == "library" else calls if LONG else SHARE
-    step = max(1, -(-calls // most))
-    return sorted({*range(1, calls + 1, step), calls} - {0})
+    step = max(1, -(-calls // max(1, most)))
+    return sorted({*range(1, calls + 1, step), calls, calls - 2} - {0, -1, -2})
 
 
 # ---- an agent that serves ----

@@ -220,7 +220,11 @@ void place_clean(bool every_host)
 int place_lock(void)
 {
     char folder[108], host[HOST_LETTERS + 1], path[160];
-    if (!home_folder(folder, sizeof folder, true) || !host_letters(host)) return -1;
+    if (!home_folder(folder, sizeof folder, true)) return -1;
+    if (!host_letters(host)) {
+        fprintf(stderr, "ssh-agent: cannot name the lock\n");
+        return -1;
+    }
     snprintf(path, sizeof path, "%s/.login.%s.lock", folder, host);
     int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd >= 0 && flock(fd, LOCK_EX) == 0) return fd;
