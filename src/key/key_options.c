@@ -307,13 +307,16 @@ static enum err option_parse(struct bytes text, size_t *at, struct option *p)
     return row->set(p);
 }
 
+/* Commas may also stand before, behind and beside each other: OpenSSH's sshd takes "no-pty, ssh-ed25519 ...", and who switches has such lines. */
 static enum err options_parse(struct bytes text, struct option *p)
 {
     for (size_t at = 0; at < text.n;) {
+        if (text.p[at] == ',') {
+            at++;
+            continue;
+        }
         TRY(option_parse(text, &at, p));
-        if (at == text.n) break;
-        if (text.p[at] != ',') return refuse(p, "unknown key option");
-        if (++at == text.n) return refuse(p, "unexpected end-of-options");
+        if (at < text.n && text.p[at] != ',') return refuse(p, "unknown key option");
     }
     return ERR_NONE;
 }

@@ -143,6 +143,18 @@ static void permit_lists(void **state)
     assert_memory_equal(o.permit_listen, listen, sizeof listen);
 }
 
+static void commas_too_many_are_no_options(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {"no-pty,", ",no-pty", "no-pty,,no-user-rc", ",", "no-pty,,"};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct key_options o = parsed(rows[i]);
+        assert_int_equal(o.permit_pty, strstr(rows[i], "no-pty") == NULL);
+        assert_int_equal(o.permit_user_rc, strstr(rows[i], "no-user-rc") == NULL);
+        assert_true(o.permit_x11_forwarding);
+    }
+}
+
 static void refused_lists_say_why(void **state)
 {
     (void)state;
@@ -150,8 +162,6 @@ static void refused_lists_say_why(void **state)
         const char *text, *why;
     } rows[] = {
         {"no-such-option", "unknown key option"},
-        {"pty,", "unexpected end-of-options"},
-        {",pty", "unknown key option"},
         {"ptyx", "unknown key option"},
         {"no-restrict", "unknown key option"},
         {"no-cert-authority", "unknown key option"},
@@ -320,7 +330,7 @@ int main(void)
         cmocka_unit_test(every_option_has_its_effect),
         cmocka_unit_test(environment_strings_add_up),
         cmocka_unit_test(permit_lists),
-        cmocka_unit_test(refused_lists_say_why),
+        cmocka_unit_test(commas_too_many_are_no_options), cmocka_unit_test(refused_lists_say_why),
         cmocka_unit_test(port_numbers_do_not_wrap),
         cmocka_unit_test(values_over_their_limit_refuse_the_line),
         cmocka_unit_test(expiry_times),

@@ -74,7 +74,8 @@ struct key_options {
 void key_options_init(struct key_options *o);
 
 /* Parse an option list: the 24 names of OpenSSH 10.5, without regard to letter case, values in double quotes with \" inside; applied in
- * order ("restrict,pty" permits a pty, "pty,restrict" does not). The first environment="" of a name wins, as in OpenSSH.
+ * order ("restrict,pty" permits a pty, "pty,restrict" does not). The first environment="" of a name wins, and commas too many are no options,
+ * as in OpenSSH.
  * Any unknown option, doubled command/from/principals, open quote, or value over its limit refuses the whole list:
  * ERR_FORMAT or ERR_TOO_LONG, and *why (never NULL then; static text) says what for a log. `out` untouched on failure. */
 MUST_USE enum err key_options_parse(struct bytes text, struct key_options *out, const char **why);
