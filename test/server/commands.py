@@ -178,6 +178,23 @@ def principals(tap, place):
             program(text)
             same(login(place, server, *cert), want, "output")
     place.stop(server.process)
+    both(tap, place, cert)
+
+
+def both(tap, place, cert):
+    """File and command set: the command is asked where no line of the file has a name of the certificate, and only there."""
+    lines = {"another name": (b"bob\n", b"in\n"), "a name whose conditions do not hold": (b'from="10.1.1.1" alice\n', b""),
+             "a name whose options nobody knows": (b"nonsense alice\n", b"in\n"), "the name": (b'command="echo bound" alice\n', b"bound\n")}
+    program("echo alice\n")
+    for who, path in {"ours": programs.ours("sshd"), "Debian's": programs.foreign("sshd")}.items():
+        server = servers.sshd(place, path, [f"TrustedUserCAKeys {place.path('cas')}", f"AuthorizedPrincipalsFile {place.path('names')}",
+                                            f"AuthorizedPrincipalsCommandUser {RUNNER}", f"AuthorizedPrincipalsCommand {PROGRAM}"],
+                              user_keys=[], log=f"both-{who}.log")
+        for what, (text, want) in lines.items():
+            with tap.case(f"AuthorizedPrincipalsCommand beside a file with {what}, {who}"):
+                place.write("names", text, 0o644)
+                same(login(place, server, *cert), want, "output")
+        place.stop(server.process)
 
 
 def main():

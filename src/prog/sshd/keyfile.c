@@ -338,10 +338,10 @@ static void search(int fd, says *line_says, const struct keys_question *q, struc
     if (!l.buf) return;
     while (lines_next(&l, &line)) {
         enum line_says what = line_says(line, q, options, out);
-        if (what == LINE_REFUSES) break;
-        if (what != LINE_ADMITS) continue;
+        if (what == LINE_IS_OTHERS) continue;
+        out->refuses = what == LINE_REFUSES;
         out->line = l.number;
-        out->found = VERDICT_GOOD;
+        if (!out->refuses) out->found = VERDICT_GOOD;
         break;
     }
     free(l.buf);

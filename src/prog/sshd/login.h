@@ -78,6 +78,7 @@ MUST_USE enum verdict access_root_check(const struct account *a, const struct ss
 struct keys_answer {
     enum verdict found;         /* VERDICT_GOOD: the key (or the certificate's CA, or one of its principals) is listed, from= and expiry-time= hold */
     bool plain;                 /* found, and the line has no options: NULL may stand for *options, which is large */
+    bool refuses;               /* a line for a principal of the certificate that does not let it in: no other source may, either */
     char file[1024];            /* where, for "Accepted key ... found at FILE:LINE" */
     uint32_t line;
     bool is_error;              /* the note is one that an administrator must see */

@@ -158,6 +158,7 @@ struct search {
     struct bytes key;
     const struct judge_say *cert;       /* NULL: a plain key */
     bool may;                           /* else all is asked alike, for nothing */
+    bool refused;                       /* a line for one of the principals said no */
     bool by_ca;                         /* found by TrustedUserCAKeys alone: no line of options stands beside the certificate's */
     struct key_options *options;
     struct keys_answer answer;
@@ -180,7 +181,9 @@ static bool ask_reader(struct warden *w, struct search *s, enum keys_source sour
     enum err e = keys_ask(&q, s->options, &a);
     if (e == ERR_NONE && a.note[0]) log_line(a.is_error ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "%s", a.note);
     if (e == ERR_TIMEOUT) log_line(LOG_LEVEL_ERROR, "looking for a key of %s took too long; ended", w->user);
-    if (e != ERR_NONE || a.found != VERDICT_GOOD || !s->may) return false;
+    if (e != ERR_NONE || !s->may) return false;
+    s->refused |= a.refuses;
+    if (a.found != VERDICT_GOOD) return false;
     s->answer = a;
     return true;
 }
@@ -196,7 +199,7 @@ static bool ca_admits(struct warden *w, struct search *s)
         return false;
     }
     if (c->authorized_principals_file) listed = ask_reader(w, s, KEYS_PRINCIPALS_FILE);
-    if (!listed && c->authorized_principals_command) listed = ask_reader(w, s, KEYS_PRINCIPALS_COMMAND);
+    if (!listed && !s->refused && c->authorized_principals_command) listed = ask_reader(w, s, KEYS_PRINCIPALS_COMMAND);
     if (names && !listed) log_line(LOG_LEVEL_ERROR, "Certificate does not contain an authorized principal");
     if (names) return listed;
     if (!s->cert->names_user) log_line(LOG_LEVEL_ERROR, "Certificate invalid: name is not a listed principal");
