@@ -56,8 +56,10 @@ def check_run(tap, folder):
     """meson names what a test is given by its place below the build's folder."""
     with open(f"{folder}/given", "w", encoding="ascii") as f:
         f.write("ok 1 - here\n1..1\n")
-    with tap.case("a test runs in its build's folder"), contextlib.redirect_stdout(io.StringIO()):
-        same(long.run_test(folder, {"cmd": ["cat"], "env": {}, "workdir": None}, ["given"])["stdout"], "ok 1 - here\n1..1\n", "output")
+    with tap.case("a test runs in its build's folder, at its long size or as in a test run"), contextlib.redirect_stdout(io.StringIO()):
+        test = {"cmd": ["sh", "-c", 'cat "$0"; echo "# $NACRE_LONG"'], "env": {}, "workdir": None}
+        for whole, told in (True, "1"), (False, ""):
+            same(long.run_test(folder, test, ["given"], whole)["stdout"], f"ok 1 - here\n1..1\n# {told}\n", "output")
 
 
 def main():
