@@ -16,7 +16,7 @@ from place import Place  # noqa: E402
 from tap import Skip, same  # noqa: E402
 from walk import CALLS, WHOLE, Walk, opens  # noqa: E402
 
-FEW = 5                         # of the calls of each kind; in a long run all
+FEW = 3                         # of the calls of each kind; in a long run all
 KINDS = [("file", [errno.EIO, "kill"]), *CALLS[1:], ("open", [errno.EMFILE])] if not WHOLE else [*CALLS, ("open", [errno.EMFILE, errno.EIO])]
 PIN = "4321"
 START, SAFE = (3 << 509) + 12345, 3     # where candidates begin; how many of those that are screened are good
