@@ -62,6 +62,7 @@ static void list_search(int fd, unsigned how, struct key_options *options)
     if (how == 2) keyfile_principals(fd, &q, options, &answer);
     else keyfile_search(fd, &q, options, &answer);
     MUST((answer.found == VERDICT_GOOD) == (answer.line > 0));
+    MUST(!answer.refuses || (how == 2 && answer.found != VERDICT_GOOD));
     MUST(memchr(answer.note, 0, sizeof answer.note));
     for (const char *c = answer.note; *c; c++) MUST((unsigned char)*c >= 0x20);
     if (answer.found == VERDICT_GOOD && !answer.plain) MUST(key_options_check(options) == VERDICT_GOOD && (how == 2 || options->cert_authority == (how == 1)));

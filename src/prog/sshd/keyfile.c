@@ -340,8 +340,9 @@ static void search(int fd, says *line_says, const struct keys_question *q, struc
         enum line_says what = line_says(line, q, options, out);
         if (what == LINE_IS_OTHERS) continue;
         out->refuses = what == LINE_REFUSES;
+        if (out->refuses) break;
         out->line = l.number;
-        if (!out->refuses) out->found = VERDICT_GOOD;
+        out->found = VERDICT_GOOD;
         break;
     }
     free(l.buf);
