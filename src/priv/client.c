@@ -3,11 +3,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/rd.h"
 #include "base/wr.h"
+#include "os/message.h"
 
 enum kind { END, U32, U64, STR, LIST };
 
@@ -181,70 +180,31 @@ enum err cm_parse(struct bytes datagram, bool from_transport, unsigned state, st
 enum err cm_send(int fd, enum cm_type type, const void *body, const int *fds, size_t fd_count)
 {
     static uint8_t buf[CM_MESSAGE_MAX];
-    union { struct cmsghdr head; char room[CMSG_SPACE(CM_FDS_MAX * sizeof(int))]; } control = {0};
     size_t n;
     if (fd_count > CM_FDS_MAX)
         return ERR_USAGE;
     TRY(cm_write(type, body, buf, sizeof buf, &n));
-    struct iovec iov = {buf, n};
-    struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
-    if (fd_count > 0) {
-        h.msg_control = control.room;
-        h.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
-        control.head = (struct cmsghdr){.cmsg_len = CMSG_LEN(fd_count * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
-        memcpy(CMSG_DATA(&control.head), fds, fd_count * sizeof(int));
-    }
-    ssize_t got;
-    do
-        got = sendmsg(fd, &h, MSG_NOSIGNAL);
-    while (got < 0 && errno == EINTR);
+    enum err e = message_send(fd, buf, n, fds, fd_count, true);
     int keep = errno;
     wipe(buf, n);       /* passwords and signatures pass here */
     errno = keep;
-    if (got < 0)
-        return keep == EPIPE || keep == ECONNRESET ? ERR_PEER_GONE : ERR_SYSTEM;
-    return ERR_NONE;
-}
-
-static void take_fds(struct msghdr *h, int *fds, size_t *count)
-{
-    *count = 0;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-            continue;
-        *count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        memcpy(fds, CMSG_DATA(c), *count * sizeof(int));
-    }
+    return e;
 }
 
 enum err cm_recv(int fd, bool from_transport, unsigned state, bool wait, uint8_t *buf, struct cm_message *out)
 {
-    union { struct cmsghdr head; char room[CMSG_SPACE(CM_FDS_MAX * sizeof(int))]; } control;
-    struct iovec iov = {buf, CM_MESSAGE_MAX};
-    struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof control.room};
+    struct message got;
     struct cm_message m;
-    int fds[CM_FDS_MAX];
-    size_t count;
-    ssize_t got;
-    do      /* ECONNRESET: it ended with something of ours unread; that is told once, before what it had still said */
-        got = recvmsg(fd, &h, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
-    while (got < 0 && errno == ECONNRESET);
-    if (got < 0)
-        return errno == EAGAIN || errno == EINTR ? ERR_AGAIN : ERR_SYSTEM;
-    if (got == 0)
-        return ERR_PEER_GONE;
-    take_fds(&h, fds, &count);
-    enum err e = (h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ? ERR_LENGTH
-                 : cm_parse(bytes_of(buf, (size_t)got), from_transport, state, &m);
-    if (!e && (count < rows[m.type].fds_min || count > rows[m.type].fds_max))
+    TRY(message_recv(fd, buf, CM_MESSAGE_MAX, wait, &got));
+    enum err e = cm_parse(bytes_of(buf, got.n), from_transport, state, &m);
+    if (!e && (got.fd_count < rows[m.type].fds_min || got.fd_count > rows[m.type].fds_max))
         e = ERR_FORMAT;
     if (e) {
-        for (size_t i = 0; i < count; i++)
-            close(fds[i]);
+        message_close_fds(&got);
         return e;
     }
-    memcpy(m.fds, fds, count * sizeof(int));
-    m.fd_count = count;
+    memcpy(m.fds, got.fd, got.fd_count * sizeof(int));
+    m.fd_count = got.fd_count;
     *out = m;
     return ERR_NONE;
 }

@@ -185,8 +185,6 @@ enum err ask_take(struct transport *t, enum cm_type until, struct cm_message *ou
     for (;;) {
         struct cm_message m;
         enum err e = cm_recv(t->ctl, false, 0, until != CM_COUNT, buffer, &m);
-        if (e == ERR_AGAIN && until != CM_COUNT)
-            continue;                   /* a signal */
         if (e == ERR_AGAIN)
             return ERR_NONE;
         TRY(e);

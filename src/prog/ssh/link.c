@@ -97,11 +97,8 @@ static const struct cm_message *take(bool wait)
         if (deadline_us && wait && message_wait(ui.ctl, deadline_us) == ERR_TIMEOUT)
             failed_to_begin();
         enum err e = cm_recv(ui.ctl, true, ui.state, wait, buffer, &m);
-        if (e == ERR_AGAIN) {
-            if (!wait)
-                return NULL;
-            continue;
-        }
+        if (e == ERR_AGAIN)
+            return NULL;
         if (e == ERR_PEER_GONE)
             transport_gone();
         if (e != ERR_NONE)

@@ -172,7 +172,7 @@ MUST_USE enum err cm_parse(struct bytes datagram, bool from_transport, unsigned 
 /* Send one message with descriptors (they stay the caller's). Waits if the socket is full. ERR_PEER_GONE, ERR_SYSTEM. */
 MUST_USE enum err cm_send(int fd, enum cm_type type, const void *body, const int *fds, size_t fd_count);
 /* Receive one; buf[CM_MESSAGE_MAX] is the caller's and is what the views point into. ERR_AGAIN: none there and !wait.
- * ERR_PEER_GONE: the other process ended. All else: it misbehaved. No descriptor is leaked on an error. */
+ * ERR_PEER_GONE: the other process ended, and all that it said was received. All else: it misbehaved. No descriptor is leaked on an error. */
 MUST_USE enum err cm_recv(int fd, bool from_transport, unsigned state, bool wait, uint8_t *buf, struct cm_message *out);
 
 #endif
